@@ -1,0 +1,124 @@
+// The review desk: one-tap proposals, keys, zoom, and the boxes on the photo that belong to the field in hand.
+(() => {
+  const form = document.querySelector("form[data-decide]");
+  const viewer = document.querySelector("[data-viewer]");
+  if (!form || !viewer) return;
+  const help = document.getElementById("keys");
+  const fields = [...form.querySelectorAll("[data-field]")].map((part) => part.querySelector("input, select"));
+  const views = [...viewer.querySelectorAll("[data-view]")];
+  let last = fields[0];
+
+  // --- proposals ---
+
+  const press = (field) => {
+    for (const chip of form.querySelectorAll(`[data-fill="${field.name}"]`)) {
+      chip.setAttribute("aria-pressed", String(chip.dataset.value === field.value));
+    }
+  };
+
+  form.addEventListener("click", (event) => {
+    const chip = event.target.closest("[data-fill]");
+    if (!chip) return;
+    const field = chip.dataset.fill ? form.elements[chip.dataset.fill] : last?.tagName === "INPUT" ? last : form.elements.name;
+    field.value = chip.dataset.value;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    if (!chip.dataset.fill) field.focus();
+  });
+
+  form.addEventListener("input", (event) => {
+    press(event.target);
+    event.target.removeAttribute("aria-invalid");
+  });
+
+  // --- the photo that belongs to the field ---
+
+  const showView = (view) => {
+    for (const other of views) other.hidden = other !== view;
+    for (const link of viewer.querySelectorAll("[data-show]")) {
+      if (link.dataset.show === view.id) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+  };
+
+  const light = (name) => {
+    const boxes = [...viewer.querySelectorAll("[data-of]")];
+    for (const box of boxes) box.classList.toggle("is-lit", box.dataset.of === name);
+    viewer.dataset.lit = String(boxes.some((box) => box.dataset.of === name));
+    const view = boxes.find((box) => box.dataset.of === name)?.closest("[data-view]");
+    const shown = views.find((other) => !other.hidden);
+    if (view && !boxes.some((box) => box.dataset.of === name && shown.contains(box))) showView(view);
+  };
+
+  form.addEventListener("focusin", (event) => {
+    const part = event.target.closest("[data-field]");
+    if (!part) return;
+    last = part.querySelector("input, select");
+    light(part.dataset.field);
+  });
+
+  // --- zoom ---
+
+  const zoom = (frame, x = 0.5, y = 0.5) => {
+    const on = frame.toggleAttribute("data-zoomed");
+    if (!on) return;
+    frame.scrollLeft = frame.scrollWidth * x - frame.clientWidth / 2;
+    frame.scrollTop = frame.scrollHeight * y - frame.clientHeight / 2;
+  };
+
+  viewer.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-show]");
+    const frame = event.target.closest("[data-zoom]");
+    if (link || frame) event.preventDefault();
+    if (link) showView(document.getElementById(link.dataset.show));
+    else if (frame) {
+      const area = frame.querySelector("svg").getBoundingClientRect();
+      zoom(frame, (event.clientX - area.left) / area.width, (event.clientY - area.top) / area.height);
+    }
+  });
+
+  // --- keys ---
+
+  const nextPhoto = () => showView(views[(views.findIndex((view) => !view.hidden) + 1) % views.length]);
+
+  const follow = (key) => document.querySelector(`a[data-key="${key}"]`)?.click();
+
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-help]")) help.showModal();
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const inField = event.target.matches("input, select, textarea");
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      form.requestSubmit();
+    } else if (event.key === "Enter" && inField && event.target.form === form) {
+      // A barcode scanner ends with Enter: that goes on to the next field, never decides.
+      event.preventDefault();
+      fields[(fields.indexOf(event.target) + 1) % fields.length]?.focus();
+    } else if (event.key === "Escape" && inField) {
+      event.target.blur();
+    } else if (!inField && !event.ctrlKey && !event.metaKey && !event.altKey && !help.open) {
+      const number = Number(event.key);
+      if (event.key === "j" || event.key === "k") follow(event.key);
+      else if (event.key === "z") zoom(views.find((view) => !view.hidden).querySelector("[data-zoom]"));
+      else if (event.key === "p" && views.length > 1) nextPhoto();
+      else if (event.key === "?") help.showModal();
+      else if (number >= 1 && number <= fields.length) {
+        event.preventDefault();
+        fields[number - 1].focus();
+      }
+    }
+  });
+
+  let sent = false;
+  form.addEventListener("submit", (event) => {
+    if (sent) event.preventDefault();
+    sent = true;
+  });
+  window.addEventListener("pageshow", () => {
+    sent = false;
+  });
+
+  if (views.length) showView(views[0]);
+  fields.forEach(press);
+})();

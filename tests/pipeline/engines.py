@@ -1,0 +1,30 @@
+"""Phases that end otherwise than well."""
+
+from webapp.errors import PermanentError, RetryLater
+from webapp.phases import facts
+
+NOTHING = facts.Field()
+
+
+def unsure(photos, hints, reference, report):
+    """An analysis below every usual threshold."""
+    report(50, "Looking")
+    return facts.Analysis(
+        name=facts.Field(value="Perhaps a kettle", confidence=40),
+        model=NOTHING,
+        brand=NOTHING,
+        condition=NOTHING,
+        gtin=NOTHING,
+        confidence=40,
+        reasons=("No barcode was found.",),
+    )
+
+
+def broken(*_, **__):
+    """Can never succeed."""
+    raise PermanentError("the photo cannot be read")
+
+
+def hiccup(*_, **__):
+    """May succeed in an hour."""
+    raise RetryLater("the shop is busy", after_seconds=3600)

@@ -1,0 +1,164 @@
+"""The dispatcher, round by round, on real Postgres and Redis."""
+
+import pytest
+from rq import Queue
+from sqlalchemy import text
+
+from tests.factories import make_client
+from webapp import queue
+from webapp.database import tenant, transaction
+from webapp.work import services
+from webapp.work.dispatcher import EPOCH_KEY, WINDOWS, Dispatcher
+from webapp.work.events import create_stream
+
+
+@pytest.fixture
+def dispatcher(app, in_app):
+    queue.redis().flushdb()
+    dispatcher = Dispatcher(app)
+    dispatcher.round()
+    return dispatcher
+
+
+def backlog(client, many, lane="light", **changes):
+    """Ready work whose bells nobody has rung."""
+    with tenant(client.id), transaction() as session:
+        stream = create_stream(session, client.id, "run")
+        ids = [
+            services.create(
+                session,
+                client_id=client.id,
+                stream_id=stream.id,
+                kind="phase",
+                lane=lane,
+                args={},
+                ready=True,
+                **changes,
+            ).id
+            for _ in range(many)
+        ]
+        session.execute(text("UPDATE work SET dispatched_at = NULL WHERE id = ANY(:ids)"), {"ids": ids})
+    Queue(lane, connection=queue.redis()).empty()
+    return ids
+
+
+def rung(lane="light"):
+    return [job.args[1] for job in Queue(lane, connection=queue.redis()).jobs]
+
+
+def change(client, work_id, what):
+    with tenant(client.id), transaction() as session:
+        session.execute(text(f"UPDATE work SET {what} WHERE id = :id"), {"id": work_id})
+
+
+def row(client, work_id):
+    with tenant(client.id), transaction() as session:
+        return session.execute(text("SELECT * FROM work WHERE id = :id"), {"id": work_id}).one()
+
+
+def test_it_rings_for_ready_work_and_only_as_much_as_the_window_holds(dispatcher):
+    ids = backlog(make_client(), WINDOWS["light"] + 5)
+    dispatcher.round()
+    assert rung() == ids[: WINDOWS["light"]]
+    dispatcher.round()
+    assert len(rung()) == WINDOWS["light"]
+
+
+def test_a_small_client_does_not_wait_behind_a_large_one(dispatcher):
+    backlog(make_client(), 100)
+    small = backlog(make_client(), 2)
+    dispatcher.round()
+    assert set(small) <= set(rung()[:4])
+
+
+def test_urgent_work_goes_first_within_a_client(dispatcher):
+    client = make_client()
+    backlog(client, 5)
+    urgent = backlog(client, 1, priority=1)
+    dispatcher.round()
+    assert rung()[0] == urgent[0]
+
+
+def test_what_waited_long_overtakes_fresh_urgent_work_of_others(dispatcher):
+    old, new = make_client(), make_client()
+    [patient] = backlog(old, 1, priority=9)
+    change(old, patient, "run_at = now() - interval '1 hour'")
+    backlog(new, 1, priority=1)
+    dispatcher.round()
+    assert rung()[0] == patient
+
+
+def test_an_expired_lease_makes_the_work_ready_and_counts_a_crash(dispatcher):
+    client = make_client()
+    [work_id] = backlog(client, 1)
+    with tenant(client.id), transaction() as session:
+        services.claim(session, work_id, "soon dead", 15)
+    dispatcher.round()
+    assert row(client, work_id).state == "running"
+    change(client, work_id, "lease_until = now() - interval '1 second'")
+    dispatcher.round()
+    found = row(client, work_id)
+    assert (found.state, found.crashes, found.lease_token) == ("ready", 1, None)
+    assert work_id in rung()
+    with tenant(client.id), transaction() as session:
+        last = session.execute(
+            text("SELECT level, message FROM events ORDER BY stream_id DESC, seq DESC LIMIT 1")
+        ).one()
+    assert last.level == "warning"
+    assert "stopped answering" in last.message
+
+
+def test_waiting_work_wakes_when_its_time_has_come(dispatcher):
+    client = make_client()
+    late, early = backlog(client, 2)
+    change(client, late, "state = 'waiting', run_at = now() - interval '1 second'")
+    change(client, early, "state = 'waiting', run_at = now() + interval '1 hour'")
+    dispatcher.round()
+    assert (row(client, late).state, row(client, early).state) == ("ready", "waiting")
+
+
+def test_when_redis_forgot_everything_all_bells_are_rung_again(dispatcher):
+    ids = backlog(make_client(), 3)
+    dispatcher.round()
+    queue.redis().flushdb()
+    dispatcher.round()
+    assert rung() == ids
+    assert queue.redis().get(EPOCH_KEY)
+
+
+def test_a_single_lost_bell_is_rung_again_after_a_lease(dispatcher):
+    client = make_client()
+    [work_id] = backlog(client, 1)
+    dispatcher.round()
+    Queue("light", connection=queue.redis()).empty()
+    dispatcher._rerung_at = 0
+    dispatcher.round()
+    assert rung() == []
+    change(client, work_id, "dispatched_at = now() - interval '20 seconds'")
+    dispatcher._rerung_at = 0
+    dispatcher.round()
+    assert rung() == [work_id]
+
+
+def test_bells_that_still_hang_are_not_doubled_however_old(dispatcher):
+    client = make_client()
+    [work_id] = backlog(client, 1)
+    dispatcher.round()
+    change(client, work_id, "dispatched_at = now() - interval '1 hour'")
+    dispatcher._rerung_at = 0
+    dispatcher.round()
+    assert rung() == [work_id]
+
+
+def test_two_copies_ring_each_bell_once(app, dispatcher):
+    ids = backlog(make_client(), 10)
+    other = Dispatcher(app)
+    dispatcher.round()
+    other.round()
+    assert sorted(rung()) == ids
+
+
+def test_it_signs_on_as_a_dispatcher(dispatcher):
+    with transaction() as session:
+        kinds = session.execute(text("SELECT kind FROM workers")).scalars().all()
+    assert "dispatcher" in kinds

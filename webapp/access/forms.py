@@ -1,0 +1,97 @@
+"""What people type about themselves and each other, read and checked. A form keeps what was typed."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from webapp.access.models import Role
+from webapp.errors import DomainError, Invalid
+
+MAX_NAME = 120
+MAX_EMAIL = 254
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+
+
+@dataclass
+class Form:
+    """Inputs of a form and what is wrong with them; the key `""` holds what concerns the whole form."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, inputs: Mapping[str, str], *names: str) -> "Form":
+        """The named inputs as typed, but for blanks around them."""
+        return cls({name: inputs.get(name, "").strip() for name in names})
+
+    def refuse(self, error: DomainError) -> None:
+        """Show a service's complaint beside the inputs it is about, or above the form."""
+        self.errors.update(error.fields or {"": error.message})
+
+    def text(self, name: str, says: str, *, least: int = 1, most: int = MAX_NAME) -> str:
+        """A line of text within the lengths, in composed form (NFC). `says` is shown when it is too short."""
+        value = " ".join(unicodedata.normalize("NFC", self.values[name]).split())
+        if len(value) < least:
+            self.errors[name] = says
+        elif len(value) > most:
+            self.errors[name] = f"Use at most {most} characters."
+        return value
+
+    def email(self, name: str = "email") -> str:
+        """An address as it is kept: composed, in lower case."""
+        value = normal_email(self.values[name])
+        if not _EMAIL.fullmatch(value) or len(value) > MAX_EMAIL:
+            self.errors[name] = "This is not an e-mail address."
+        return value
+
+    def role(self, name: str = "role") -> Role:
+        """A role; staff when it is none."""
+        try:
+            return Role(self.values[name])
+        except ValueError:
+            self.errors[name] = "Choose one of the roles."
+            return Role.STAFF
+
+    def whole_number(self, name: str, least: int, most: int) -> int:
+        """A number within the bounds; the lower one when it is none."""
+        value = self.values[name]
+        if value.isascii() and value.isdigit() and len(value) <= 9 and least <= int(value) <= most:
+            return int(value)
+        self.errors[name] = f"Enter a whole number from {least} to {most}."
+        return least
+
+    def time_zone(self, name: str = "time_zone") -> str:
+        """A zone's name, or "" for the device's own."""
+        value = self.values[name]
+        if value and value not in time_zones():
+            self.errors[name] = "Choose one of the time zones."
+        return value
+
+    def require_valid(self) -> None:
+        """Raise `Invalid` if anything was wrong so far."""
+        if self.errors:
+            raise Invalid("Some inputs need another look.", fields=dict(self.errors))
+
+
+def normal_email(typed: str) -> str:
+    """The one spelling of an address that is kept and looked for."""
+    return unicodedata.normalize("NFKC", typed).strip().lower()
+
+
+def parse_id(typed: str) -> UUID | None:
+    """The id that a form sent, or None if it is none."""
+    try:
+        return UUID(typed)
+    except ValueError:
+        return None
+
+
+@cache
+def time_zones() -> tuple[str, ...]:
+    """Names that people know a zone by, in order."""
+    known = available_timezones()
+    return tuple(sorted(name for name in known if "/" in name and not name.startswith(("Etc/", "posix/", "right/"))))

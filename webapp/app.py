@@ -1,0 +1,112 @@
+"""The one place where the parts are joined."""
+
+from flask import Flask
+from flask_babel import Babel
+from flask_migrate import Migrate
+from flask_wtf.csrf import CSRFProtect
+from htmx_flask import Htmx
+from jinja2 import StrictUndefined
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from webapp import (
+    assets,
+    cli,
+    config,
+    database,
+    error_pages,
+    headers,
+    health,
+    limits,
+    models,
+    queue,
+    request_log,
+    shell,
+)
+from webapp.access import guard
+from webapp.access.models import Role
+from webapp.config import MEBIBYTE, Config
+
+LIVE_PROVIDERS = {
+    "run": "webapp.pipeline.live",
+    "client": "webapp.pipeline.live",
+    "user": "webapp.pipeline.live",
+}
+"""Which module makes the fragments of a topic, by the word before its colon."""
+
+__all__ = ["create_app", "models"]
+
+
+def create_app(settings: Config | None = None) -> Flask:
+    """The app, joined but connected to nothing yet.
+
+    Raises:
+        ConfigError: the environment lacks something.
+    """
+    settings = settings or config.load()
+    app = Flask("webapp", root_path=str(assets.ROOT / "webapp"), template_folder="../templates", static_folder=None)
+    _configure(app, settings)
+    database.init_app(app, settings)
+    queue.init_app(app, settings.redis_url)
+    Migrate(app, database.db, directory=str(assets.ROOT / "migrations"))
+    Babel(app)
+    Htmx(app)
+    # Before each request, in this order: it is numbered; who asks is looked up and admitted or not; only then is the
+    # body read, for text that no person types and for the form's token.
+    request_log.init_app(app, trust_given_id=settings.trusted_proxies > 0)
+    guard.init_app(app)
+    app.before_request(error_pages.refuse_zero_bytes)
+    CSRFProtect(app)
+    limits.init_app(app, settings)
+    headers.init_app(app, settings)
+    error_pages.init_app(app)
+    assets.init_app(app)
+    shell.init_app(app)
+    cli.init_app(app)
+    _add_features(app)
+    return app
+
+
+def _configure(app: Flask, settings: Config) -> None:
+    app.extensions["lotline_config"] = settings
+    mark = guard.installation_mark(settings)
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        BASE_URL=settings.base_url,
+        LOTLINE_VAR=settings.var,
+        LIVE_PROVIDERS=LIVE_PROVIDERS,
+        ACCESS_COOKIE=f"lotline_{mark}",
+        SESSION_COOKIE_NAME=f"lotline_page_{mark}",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.secure_cookies,
+        WTF_CSRF_TIME_LIMIT=None,  # the token lives as long as the session that it is tied to
+        MAX_CONTENT_LENGTH=settings.max_request_bytes,
+        MAX_FORM_MEMORY_SIZE=MEBIBYTE,  # all fields together; files do not count
+        MAX_FORM_PARTS=500,
+        BABEL_DEFAULT_LOCALE="en",
+    )
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+
+
+def _add_features(app: Flask) -> None:
+    from webapp.access import views as access
+    from webapp.catalog import views as catalog
+    from webapp.live import views as live
+    from webapp.pipeline import views as pipeline
+    from webapp.review import views as review
+
+    for views in (access, catalog, live, pipeline, review):
+        app.register_blueprint(views.bp)
+    try:
+        from webapp.intake import views as intake
+
+        app.register_blueprint(intake.bp)
+    except ImportError:
+        pass
+    app.register_blueprint(health.bp)
+    # The live part knows sessions, but not roles.
+    guard.needs(Role.STAFF)(app.view_functions["live.socket"])

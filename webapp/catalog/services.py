@@ -1,0 +1,139 @@
+"""Catalogs and what they know: which catalog a product goes to, its code, and look-ups for the phases.
+
+Callers hold the session; nothing here commits. Row-level security limits every look-up to the client in context.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import UUID as SqlUUID
+from sqlalchemy import Float, Row, Select, column, func, select, update
+from sqlalchemy.orm import Session
+
+from webapp.access.models import Client
+from webapp.catalog.models import Catalog, CatalogStatus, Product
+from webapp.errors import Invalid
+from webapp.lib import text
+from webapp.phases.facts import Record
+
+SAME_GTIN_LIMIT = 20
+BRANDS_LIMIT = 2000
+QUERY_LENGTH = 300
+"""Characters of a search text that count; a label's whole text would find everything a little."""
+CODE_LENGTH = 60
+
+
+class Choice(NamedTuple):
+    """A catalog as a form offers it."""
+
+    id: UUID
+    name: str
+
+
+# --- where products go ----------------------------------------------------------------------------
+
+
+def choices(session: Session) -> list[Choice]:
+    """The client's catalogs that take products, the default one first."""
+    rows = session.execute(
+        select(Catalog.id, Catalog.name)
+        .where(Catalog.status != CatalogStatus.INACTIVE)
+        .order_by(Catalog.is_default.desc(), func.lower(Catalog.name), Catalog.id)
+    )
+    return [Choice(*row) for row in rows]
+
+
+def catalog_for(session: Session, catalog_id: UUID | None) -> UUID:
+    """The chosen catalog, or the client's default one when none was chosen.
+
+    Raises:
+        Invalid: there is no such catalog, it is another client's, or it takes no products.
+    """
+    wanted = Catalog.is_default if catalog_id is None else Catalog.id == catalog_id
+    found = session.execute(
+        select(Catalog.id).where(wanted, Catalog.status != CatalogStatus.INACTIVE)
+    ).scalar_one_or_none()
+    if found is None:
+        says = "This catalog is not there any more; choose another."
+        raise Invalid(says, fields={"catalog": says})
+    return found
+
+
+def assign_code(session: Session, product: Product) -> str:
+    """Give a product that has a name its code, such as `01_ai_power_hour`, once and for all.
+
+    The number counts the client's named products. The client's row stays locked until the transaction ends, so call
+    this late in it.
+    """
+    if product.code is None:
+        slug = text.slug(product.name or "", CODE_LENGTH).replace("-", "_")
+        code = _next_code(session, product.client_id, slug)
+        while session.execute(select(Product.id).where(Product.code == code)).first():  # one that an import brought
+            code = _next_code(session, product.client_id, slug)
+        product.code = code
+    return product.code
+
+
+def _next_code(session: Session, client_id: UUID, slug: str) -> str:
+    number = session.execute(
+        update(Client)
+        .where(Client.id == client_id)
+        .values(products_named=Client.products_named + 1, updated_at=Client.updated_at)
+        .returning(Client.products_named)
+        .execution_options(synchronize_session=False)
+    ).scalar_one()
+    return f"{number:02d}_{slug}" if slug else f"{number:02d}"
+
+
+# --- what is known --------------------------------------------------------------------------------
+
+_KNOWN = (
+    Product.id,
+    Product.name,
+    Product.brand,
+    Product.model,
+    Product.gtin14,
+    Product.sku,
+    Product.category,
+    Product.price,
+    Product.currency,
+)
+
+
+def find_by_gtin(session: Session, gtin14: str, *, exclude: UUID | None = None) -> list[Record]:
+    """Named products with exactly this GTIN, newest first. `exclude`: the product in hand is not its own witness."""
+    known = _named(exclude).where(Product.gtin14 == gtin14).order_by(Product.id.desc()).limit(SAME_GTIN_LIMIT)
+    return [_record(row) for row in session.execute(known)]
+
+
+def search(session: Session, words: str, *, limit: int = 20, exclude: UUID | None = None) -> list[Record]:
+    """Named products whose name, brand, model or SKU resembles the words, best first. Typos are tolerated."""
+    words = text.cut(words, QUERY_LENGTH)
+    if not words or limit < 1:
+        return []
+    found = func.search_products(words, limit + 1).table_valued(column("id", SqlUUID), column("score", Float))
+    known = (
+        _named(exclude).join(found, Product.id == found.c.id).order_by(found.c.score.desc(), Product.id).limit(limit)
+    )
+    return [_record(row) for row in session.execute(known)]
+
+
+def brands(session: Session) -> Sequence[str]:
+    """Brand names of the client's products as they are written, the commonest first."""
+    return session.scalars(
+        select(Product.brand)
+        .where(Product.brand.is_not(None), Product.brand != "", Product.deleted_at.is_(None))
+        .group_by(Product.brand)
+        .order_by(func.count().desc(), Product.brand)
+        .limit(BRANDS_LIMIT)
+    ).all()  # type: ignore[return-value]  # none is NULL
+
+
+def _named(exclude: UUID | None) -> Select[*tuple[Any, ...]]:
+    known = select(*_KNOWN).where(Product.name.is_not(None), Product.name != "", Product.deleted_at.is_(None))
+    return known if exclude is None else known.where(Product.id != exclude)
+
+
+def _record(row: Row[*tuple[Any, ...]]) -> Record:
+    return Record(source="catalog", **{**row._mapping, "id": str(row.id)})

@@ -1,0 +1,252 @@
+"""The database: one session per request or task, one idea of a transaction, one tenant context.
+
+Entry points (views, tasks, commands) write `with transaction():`; services only flush. What must happen after commit
+is registered with `after_commit` and runs once, after the outermost commit. SQLAlchemy's own event of that name fires
+when a SAVEPOINT is released too, so it is not used for this.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from flask import Flask, current_app
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import BigInteger, Connection, DateTime, Engine, MetaData, Numeric, Text, create_engine, event, text
+from sqlalchemy import Enum as SqlEnum
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import UUID as PgUUID
+from sqlalchemy.orm import DeclarativeBase, Session, registry
+from uuid_utils.compat import uuid7
+
+from webapp.config import Config
+from webapp.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Base of all models: text without length limits, times with zone, money as exact numbers."""
+
+    # On the registry, not as class attributes: flask-sqlalchemy derives its own base from this one.
+    registry = registry(
+        metadata=MetaData(naming_convention=NAMING),
+        type_annotation_map={
+            str: Text,
+            int: BigInteger,
+            datetime: DateTime(timezone=True),
+            Decimal: Numeric(14, 2),
+            UUID: PgUUID(as_uuid=True),
+            dict[str, Any]: JSONB,
+            list[Any]: JSONB,
+        },
+    )
+
+
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+
+
+def new_id() -> UUID:
+    """A UUIDv7 (RFC 9562): unique, and in the order of making, which keeps indexes tight and pages in order."""
+    return uuid7()
+
+
+def text_enum(kind: type[StrEnum], name: str) -> SqlEnum:
+    """Column type for a StrEnum: its values as text under a CHECK, so that a new value is a plain migration."""
+    return SqlEnum(
+        kind,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=32,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+# --- tenant context -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """Under whose eyes the database is read: a client, perhaps a user and the user's role there."""
+
+    client_id: UUID | None = None
+    user_id: UUID | None = None
+    role: str = ""
+
+
+_tenant: ContextVar[Tenant | None] = ContextVar("tenant", default=None)
+_SET_CONTEXT = text(
+    "SELECT set_config('app.client_id', :client, true), set_config('app.user_id', :user, true),"
+    " set_config('app.role', :role, true)"
+)
+
+
+def current_tenant() -> Tenant | None:
+    """The tenant that queries run under now, or None: then row-level security shows nothing."""
+    return _tenant.get()
+
+
+@contextmanager
+def tenant(client_id: UUID | None, user_id: UUID | None = None, role: str = "") -> Iterator[None]:
+    """Run queries as this client (and user). A transaction that is already open changes over too, and back."""
+    token = _tenant.set(Tenant(client_id, user_id, role))
+    session = db.session()
+    try:
+        if session.in_transaction():
+            _set_context(session.connection())
+        yield
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        _tenant.reset(token)
+        if session.in_transaction():
+            _set_context(session.connection())
+
+
+def _set_context(connection: Connection) -> None:
+    context = _tenant.get() or Tenant()
+    connection.execute(
+        _SET_CONTEXT,
+        {"client": str(context.client_id or ""), "user": str(context.user_id or ""), "role": context.role},
+    )
+
+
+def _on_begin(_session: Session, _transaction: object, connection: Connection) -> None:
+    if _tenant.get() is not None:
+        _set_context(connection)
+
+
+# --- transactions ---------------------------------------------------------------------------------
+
+_DEPTH, _BEFORE, _AFTER = "transaction_depth", "before_commit", "after_commit"
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """One unit of work: commits at the end of the outermost block, rolls all of it back on any exception."""
+    session = db.session()
+    if session.info.get(_DEPTH):
+        yield session
+        return
+    session.info.update({_DEPTH: 1, _BEFORE: {}, _AFTER: []})
+    try:
+        yield session
+        session.flush()
+        for hook in session.info[_BEFORE].values():
+            hook(session)
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    else:
+        callbacks: list[Callable[[], object]] = session.info[_AFTER]
+    finally:
+        session.info.clear()  # what was only pending dies with its transaction
+    for callback in callbacks:
+        try:
+            callback()
+        except Exception:
+            # What follows a commit may only be a doorbell or a clean-up: the commit stands.
+            log.exception("after_commit_failed")
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """A look-up that leaves no transaction open behind it; inside a transaction it is simply part of that."""
+    session = db.session()
+    try:
+        yield session
+    finally:
+        if not session.info.get(_DEPTH):
+            session.rollback()
+
+
+def after_commit(callback: Callable[[], object]) -> None:
+    """Run `callback` once, after the outermost commit; never after a rollback."""
+    session = db.session()
+    _require_transaction(session)
+    session.info[_AFTER].append(callback)
+
+
+def before_commit(key: str, hook: Callable[[Session], object]) -> None:
+    """Run `hook(session)` last in the transaction. The same key registers once: the first hook stays."""
+    session = db.session()
+    _require_transaction(session)
+    session.info[_BEFORE].setdefault(key, hook)
+
+
+def _require_transaction(session: Session) -> None:
+    if not session.info.get(_DEPTH):
+        raise RuntimeError("no transaction is open: wrap the caller in `with transaction():`")
+
+
+# --- engines --------------------------------------------------------------------------------------
+
+_SYSTEM_ENGINE = "lotline_system_engine"
+STATEMENT_TIMEOUT_MS = 30_000
+
+
+def init_app(app: Flask, config: Config) -> None:
+    """Bind the session to the app's own login and prepare the system login's engine (neither connects yet)."""
+    app.config["SQLALCHEMY_DATABASE_URI"] = config.database_app_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(config.database_pool)
+    db.init_app(app)
+    if not event.contains(Session, "after_begin", _on_begin):
+        event.listen(Session, "after_begin", _on_begin)
+    app.extensions[_SYSTEM_ENGINE] = create_engine(config.database_system_url, **_engine_options(2))
+
+
+def _engine_options(pool_size: int) -> dict[str, Any]:
+    return {
+        "pool_size": pool_size,
+        "max_overflow": 3,
+        "pool_timeout": 10,
+        "pool_pre_ping": True,
+        "connect_args": {
+            "connect_timeout": 5,
+            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=60000",
+        },
+    }
+
+
+def system_engine() -> Engine:
+    """Engine of the login that sees streams and work of all clients, and little else: dispatcher and renderer."""
+    engine: Engine = current_app.extensions[_SYSTEM_ENGINE]
+    return engine
+
+
+def refuse_privileged_login() -> None:
+    """Stop a process whose login could walk around row-level security.
+
+    Raises:
+        ConfigError: the app's login is a superuser, has BYPASSRLS or owns the tables.
+    """
+    with db.engine.connect() as connection:
+        row = connection.execute(
+            text(
+                "SELECT rolsuper OR rolbypassrls OR EXISTS (SELECT 1 FROM pg_class c WHERE c.relname = 'work'"
+                " AND c.relkind = 'r' AND pg_has_role(current_user, c.relowner, 'MEMBER')), current_user"
+                " FROM pg_roles WHERE rolname = current_user"
+            )
+        ).one()
+    if row[0]:
+        raise ConfigError(
+            f"the database login {row[1]!r} could bypass row-level security; give the app a login of its own"
+            " (leave DATABASE_APP_URL unset to use the one that migrations make)"
+        )

@@ -1,0 +1,72 @@
+"""Child processes that cannot become orphans."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+LAUNCH = Path(__file__).with_name("launch.py")
+
+
+@dataclass(frozen=True)
+class User:
+    """A user of the operating system that a child is to run as."""
+
+    uid: int
+    gid: int
+    name: str
+
+
+def spawn(
+    command: Sequence[str | Path],
+    *,
+    death_signal: int = signal.SIGKILL,
+    user: User | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: int | IO[bytes] = subprocess.DEVNULL,
+    stdout: int | IO[bytes] | None = None,
+    stderr: int | IO[bytes] = subprocess.STDOUT,
+) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own that gets `death_signal` when this process ends, even by kill -9.
+
+    Call it from a thread that lives as long as the child should: the kernel ties the signal to the thread.
+    `user`: only root can name one. A program that cannot be started ends with code 127 and says why on stderr.
+    """
+    who = (str(user.uid), str(user.gid)) if user else ("-", "-")
+    program, *arguments = map(str, command)
+    launch = [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), str(int(death_signal)), *who]
+    return subprocess.Popen(
+        [*launch, shutil.which(program) or program, *arguments],
+        env=env,
+        cwd=cwd,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
+    )
+
+
+def end(process: subprocess.Popen[bytes], number: int, grace_s: float) -> bool:
+    """End a child by signal `number`, and after `grace_s` seconds, with all of its group, by force.
+
+    Returns:
+        Whether it ended within the grace.
+    """
+    if process.poll() is None:
+        process.send_signal(number)
+    try:
+        process.wait(max(grace_s, 0))
+        gentle = True
+    except subprocess.TimeoutExpired:
+        gentle = False
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return gentle

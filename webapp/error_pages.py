@@ -1,0 +1,130 @@
+"""What people see when something cannot be done: a page in the app's own look, for everything that can go wrong.
+
+For htmx the same page is sent, with the order to show only its message, among the page's messages.
+"""
+
+import logging
+import time
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, current_app, g, make_response, render_template, request
+from flask_limiter.errors import RateLimitExceeded
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.exceptions import BadRequest, HTTPException
+from werkzeug.wrappers import Response
+
+from webapp.config import MEBIBYTE, Config
+from webapp.database import db
+from webapp.errors import DomainError
+from webapp.limits import limiter
+
+log = logging.getLogger(__name__)
+
+PAGES = {400, 403, 404, 413, 429, 500}
+AS_NOTICE = {"HX-Retarget": "#flashes", "HX-Reselect": "[data-notice]", "HX-Reswap": "innerHTML show:none"}
+TRY_AGAIN_SECONDS = 5
+BARE_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Lotline</title>
+<h1>Something broke on our side.</h1><p data-notice>Please try again in a moment.
+If you ask for help, name this request: <code>{request_id}</code></p>"""
+"""When not even the page for errors can be made."""
+
+
+def init_app(app: Flask) -> None:
+    """Answer every error with a page. Bad input is never the server's fault: no 500 for it."""
+    app.register_error_handler(DomainError, _domain_error)
+    app.register_error_handler(RateLimitExceeded, _too_often)
+    app.register_error_handler(CSRFError, _form_is_stale)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(DataError, _value_does_not_fit)
+    for away in (OperationalError, InterfaceError, PoolTimeoutError):
+        app.register_error_handler(away, _database_is_away)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def refuse_zero_bytes() -> None:
+    """Refuse text with a zero byte in the path, the query, form fields or file names: no person types it, and no
+    database column takes it. Reads the body, so it comes after the guard."""
+    texts = [request.path]
+    for inputs in (request.args, request.form):
+        texts += [part for pair in inputs.items(multi=True) for part in pair]
+    texts += [file.filename or "" for _, file in request.files.items(multi=True)]
+    if any("\0" in text for text in texts):
+        raise BadRequest("zero byte")
+
+
+def answer(status: int, **facts: Any) -> Response:
+    """The page for a status. `facts`: what its template may know (says, retry_in_seconds, max_mb)."""
+    db.session.rollback()  # the page asks the database again
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        page = 500
+    else:
+        page = status if status in PAGES else 400
+    try:
+        body = render_template(f"errors/{page}.html", request_id=g.get("request_id"), **facts)
+    except Exception:
+        log.exception("error_page_failed")
+        body = BARE_PAGE.format(request_id=g.get("request_id"))
+    response = make_response(body, status)
+    if request.headers.get("HX-Request"):
+        response.headers.update(AS_NOTICE)
+    return response
+
+
+def _domain_error(error: DomainError) -> Response:
+    return answer(error.status, says=error.message)
+
+
+def _too_often(error: RateLimitExceeded) -> Response:
+    broken = limiter.current_limit
+    seconds = max(1, broken.reset_at - int(time.time())) if broken else 0
+    log.warning("too_many_requests", extra={"endpoint": request.endpoint, "limit": str(error.limit.limit)})
+    response = answer(HTTPStatus.TOO_MANY_REQUESTS, retry_in_seconds=seconds)
+    if seconds:
+        response.headers["Retry-After"] = str(seconds)
+    return response
+
+
+def _form_is_stale(error: CSRFError) -> Response:
+    log.info("form_token_refused", extra={"endpoint": request.endpoint, "reason": error.description})
+    return answer(HTTPStatus.BAD_REQUEST)
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+    if status < HTTPStatus.BAD_REQUEST:
+        return error.get_response()  # a redirect
+    facts: dict[str, Any] = {}
+    if status == HTTPStatus.UNAUTHORIZED:
+        facts["says"] = "You are not signed in (any more). Sign in in another tab, then try again here."
+    elif status == HTTPStatus.METHOD_NOT_ALLOWED:
+        facts["says"] = "This address cannot be used in that way."
+    elif status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        config: Config = current_app.extensions["lotline_config"]
+        facts["max_mb"] = config.max_request_bytes // MEBIBYTE
+    response = answer(status, **facts)
+    for name, value in error.get_headers():
+        if name in ("Allow", "Retry-After"):
+            response.headers[name] = value
+    return response
+
+
+def _value_does_not_fit(error: DataError) -> Response:
+    """A value that the database cannot hold (a number too large, say) and no form caught."""
+    log.warning("value_does_not_fit", exc_info=error, extra={"endpoint": request.endpoint})
+    return answer(HTTPStatus.BAD_REQUEST)
+
+
+def _database_is_away(error: SQLAlchemyError) -> Response:
+    log.error("database_is_away", exc_info=error, extra={"endpoint": request.endpoint})
+    g.viewer = None  # the shell of a page asks the database; that of a stranger does not
+    response = answer(HTTPStatus.SERVICE_UNAVAILABLE)
+    response.headers["Retry-After"] = str(TRY_AGAIN_SECONDS)
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("request_failed", exc_info=error, extra={"endpoint": request.endpoint})
+    return answer(HTTPStatus.INTERNAL_SERVER_ERROR)

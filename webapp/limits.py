@@ -1,0 +1,44 @@
+"""How often somebody may try. Counted in Redis, and in this process's memory while Redis is away."""
+
+from flask import Flask, g, request
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from webapp.config import Config
+
+limiter = Limiter(
+    get_remote_address,
+    strategy="moving-window",
+    headers_enabled=False,
+    in_memory_fallback_enabled=True,
+    swallow_errors=True,  # a limit that cannot be counted must not close the door
+    key_prefix="lotline",
+)
+
+
+def init_app(app: Flask, config: Config) -> None:
+    """Count in the configured Redis, giving up on it as fast as every web request does."""
+    app.config.update(
+        RATELIMIT_STORAGE_URI=config.redis_url.replace("unix://", "redis+unix://", 1)
+        if config.redis_url.startswith("unix://")
+        else config.redis_url,
+        RATELIMIT_STORAGE_OPTIONS={
+            "socket_timeout": 0.2,
+            "socket_connect_timeout": 0.2,
+            "retry": Retry(NoBackoff(), 0),
+        },
+    )
+    limiter.init_app(app)
+
+
+def address_key() -> str:
+    """Who tries: the network address."""
+    return request.remote_addr or "local"
+
+
+def viewer_key() -> str:
+    """Who tries: the person, where one is known."""
+    viewer = g.get("viewer")
+    return f"user {viewer.id}" if viewer else address_key()

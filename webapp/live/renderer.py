@@ -1,0 +1,282 @@
+"""The renderer: turns events into fragments, once for all who watch (`python -m webapp.live.renderer`).
+
+Waits for the bus and the hub in one loop, reads Postgres under the stream's client, and hands the bytes to the hub.
+It keeps nothing that cannot be lost: a new one starts with nobody watching, since the hub closes all sockets when a
+renderer goes, and they come back for the state.
+"""
+
+import logging
+import select
+import signal
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from uuid import UUID
+
+import psycopg
+from flask import Flask
+from redis import Redis
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.test import EnvironBuilder
+from werkzeug.utils import import_string
+
+from webapp import queue
+from webapp.config import Config
+from webapp.database import db, system_engine, tenant
+from webapp.live import wire
+from webapp.live.bus import Bus, Connected, Heard, SessionsRevoked, StreamChanged
+from webapp.live.fragments import Fragments
+from webapp.live.hub_link import HubLink
+from webapp.live.sweep import Changed, Sweep
+
+log = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 1.0
+LATE_SECONDS = 2.0
+"""Pages are not called fresh while something waits longer than this, or the last good sweep is that old."""
+MAX_TRIES = 3
+OUTAGE_PAUSE_SECONDS = 0.5
+UNWELCOME_PAUSE_SECONDS = 0.1
+MAX_STREAMS_KNOWN = 50_000
+
+LiveSessions = Callable[[Collection[UUID]], set[UUID]]
+
+
+@dataclass
+class Due:
+    """A stream with events that watchers have not been sent."""
+
+    client_id: UUID
+    seq: int
+    since: float = field(default_factory=time.monotonic)
+    not_before: float = 0.0
+    tries: int = 0
+
+
+class Renderer:
+    """One loop. `app` gives database and templates; `live_sessions` tells which sessions may still watch."""
+
+    def __init__(self, app: Flask, hub: Path, redis: Redis, live_sessions: LiveSessions) -> None:
+        self.app = app
+        self.bus = Bus(redis)
+        self.hub = HubLink(hub)
+        self._live_sessions = live_sessions
+        self._fragments = Fragments(app.config["LIVE_PROVIDERS"])
+        self._environ = EnvironBuilder(base_url=app.extensions["lotline_config"].base_url).get_environ()
+        with app.app_context():
+            self._sweep = Sweep(system_engine())
+        self._watched: dict[str, UUID] = {}
+        self._topics_of: dict[UUID, int] = {}
+        self._due: OrderedDict[int, Due] = OrderedDict()
+        self._done: OrderedDict[int, int] = OrderedDict()
+        self._kinds: dict[int, str] = {}
+        self._swept_at = 0.0
+        self._sweep_at = 0.0
+        self._stopping = False
+
+    def stop(self) -> None:
+        """End `run` soon. May be called from a signal handler."""
+        self._stopping = True
+
+    def run(self) -> None:
+        """Serve until `stop` is called."""
+        while not self._stopping:
+            self._wait()
+            self.turn()
+        self.bus.close()
+        self.hub.close()
+
+    def turn(self) -> None:
+        """One round: hear everything, then render at most one stream."""
+        # What happened is read first, who watches second, and only then the one is held against the other: an event
+        # that follows somebody's `Watch` in time can never be taken for one that nobody watches.
+        now = time.monotonic()
+        heard = list(self.bus.read())
+        if any(isinstance(said, Connected) for said in heard):
+            self._sweep_at = 0.0
+        changed = self._look(now) if self.hub.is_welcome and now >= self._sweep_at else []
+        self._obey_hub()
+        self._judge(heard, changed)
+        self._render_next(now)
+
+    def _wait(self) -> None:
+        pause = UNWELCOME_PAUSE_SECONDS
+        if self.hub.is_welcome:
+            until = min((self._sweep_at, *(due.not_before for due in self._due.values())))
+            pause = min(max(until - time.monotonic(), 0.0), SWEEP_SECONDS)
+        fds = [fd for fd in (self.bus.fileno(), self.hub.fileno()) if fd is not None]
+        select.select(fds, [], [], pause)
+
+    def _look(self, now: float) -> list[Changed]:
+        """Sweep, and tell the hub whether what was sent is fresh."""
+        self._sweep_at = now + SWEEP_SECONDS
+        changed = []
+        try:
+            changed = self._sweep.look(self._topics_of)
+            self._swept_at = now
+        except SQLAlchemyError as error:
+            log.warning("sweep failed", extra={"reason": str(error)})
+        oldest = min((due.since for due in self._due.values()), default=now)
+        self.hub.send(wire.Alive(fresh=self._swept_at == now and now - oldest < LATE_SECONDS))
+        return changed
+
+    def _judge(self, heard: list[Heard], changed: list[Changed]) -> None:
+        for said in heard:
+            if isinstance(said, StreamChanged):
+                self._note(said.stream_id, said.client_id, said.seq)
+            elif isinstance(said, SessionsRevoked):
+                self.hub.send(wire.Revoke(list(said.session_ids)))
+        for row in changed:
+            self._kinds[row.stream_id] = row.kind
+            self._note(row.stream_id, row.client_id, row.seq)
+
+    # --- who watches
+
+    def _obey_hub(self) -> None:
+        for message in self.hub.read():
+            if isinstance(message, wire.Welcome):
+                self._forget_all()
+                self._sweep_at = 0.0
+            elif isinstance(message, wire.Watch):
+                if message.topic not in self._watched:
+                    self._watched[message.topic] = message.client_id
+                    self._topics_of[message.client_id] = self._topics_of.get(message.client_id, 0) + 1
+            elif isinstance(message, wire.Unwatch):
+                self._unwatch(message.topic)
+            elif isinstance(message, wire.Present):
+                self._check_sessions(message.sessions)
+
+    def _unwatch(self, topic: str) -> None:
+        client_id = self._watched.pop(topic, None)
+        if client_id is None:
+            return
+        self._topics_of[client_id] -= 1
+        if not self._topics_of[client_id]:
+            del self._topics_of[client_id]
+            for stream_id in [stream_id for stream_id, due in self._due.items() if due.client_id == client_id]:
+                del self._due[stream_id]
+
+    def _forget_all(self) -> None:
+        for known in (self._watched, self._topics_of, self._due, self._done):
+            known.clear()
+
+    def _check_sessions(self, sessions: list[UUID]) -> None:
+        if not sessions:
+            return
+        try:
+            with self.app.app_context():
+                valid = self._live_sessions(sessions)
+        except SQLAlchemyError as error:
+            log.warning("sessions not checked", extra={"reason": str(error)})
+            return
+        over = [session_id for session_id in sessions if session_id not in valid]
+        if over:
+            self.hub.send(wire.Revoke(over))
+
+    # --- what is due
+
+    def _note(self, stream_id: int, client_id: UUID, seq: int) -> None:
+        if client_id not in self._topics_of or seq <= self._done.get(stream_id, -1):
+            return
+        due = self._due.get(stream_id)
+        if due is None:
+            self._due[stream_id] = Due(client_id, seq)
+        elif seq > due.seq:
+            due.seq = seq
+
+    # --- rendering
+
+    def _render_next(self, now: float) -> None:
+        stream_id = next((stream_id for stream_id, due in self._due.items() if due.not_before <= now), None)
+        if stream_id is None:
+            return
+        due = self._due[stream_id]
+        seq = due.seq
+        try:
+            self._render(stream_id, due.client_id, seq)
+        except Exception as error:
+            if _is_outage(error):
+                log.warning("fragments wait for the database", extra={"stream": stream_id, "reason": str(error)})
+                for each in self._due.values():
+                    each.not_before = time.monotonic() + OUTAGE_PAUSE_SECONDS
+            else:
+                log.exception("fragments not rendered", extra={"stream": stream_id, "seq": seq, "try": due.tries})
+                self._postpone(stream_id, due)
+        else:
+            self._finish(stream_id, seq)
+
+    def _render(self, stream_id: int, client_id: UUID, seq: int) -> None:
+        provider = self._fragments.of_kind(self._kind_of(stream_id))
+        if provider is None:
+            return
+        pieces: dict[str, list[wire.Piece]] = {}
+        with self.app.request_context(dict(self._environ)), tenant(client_id):
+            frames = provider.frames(stream_id, self._done.get(stream_id, 0), seq, self._watched.__contains__)
+            db.session.remove()  # before the tenant goes, of whose change an open transaction would be told
+        for frame in frames:
+            if frame.topic in self._watched:
+                pieces.setdefault(frame.topic, []).append(wire.Piece(frame.key, frame.seq, frame.html.encode()))
+        for topic, of_topic in pieces.items():
+            self.hub.send(wire.Frames(topic, of_topic))
+
+    def _finish(self, stream_id: int, seq: int) -> None:
+        due = self._due.pop(stream_id)
+        if due.seq > seq:
+            self._due[stream_id] = Due(due.client_id, due.seq)
+        self._done[stream_id] = seq
+        self._done.move_to_end(stream_id)
+        if len(self._done) > MAX_STREAMS_KNOWN:
+            self._done.popitem(last=False)
+        if len(self._kinds) > MAX_STREAMS_KNOWN:
+            self._kinds.clear()
+
+    def _postpone(self, stream_id: int, due: Due) -> None:
+        """Try again later. Who watches something that cannot be rendered is told to come back for the state."""
+        due.tries += 1
+        due.not_before = time.monotonic() + 0.1 * 2**due.tries
+        self._due.move_to_end(stream_id)
+        if due.tries == MAX_TRIES:
+            self.hub.send(wire.Reset(due.client_id))
+            self._finish(stream_id, due.seq)
+
+    def _kind_of(self, stream_id: int) -> str:
+        if stream_id not in self._kinds:
+            self._kinds[stream_id] = self._sweep.kind_of(stream_id)
+        return self._kinds[stream_id]
+
+
+def _is_outage(error: Exception) -> bool:
+    """Whether the database is away, rather than the fragment at fault."""
+    if isinstance(error, PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    away = isinstance(error.orig, psycopg.OperationalError | psycopg.InterfaceError)
+    return error.connection_invalidated or (away and not isinstance(error.orig, psycopg.errors.QueryCanceled))
+
+
+def main() -> None:
+    """Run the renderer of this machine until SIGTERM or SIGINT."""
+    app: Flask = import_string("webapp:create_app")()
+    config: Config = app.extensions["lotline_config"]
+    renderer = Renderer(
+        app,
+        wire.socket_path(config.var),
+        queue.connect(config.redis_url),
+        import_string(app.config["LIVE_SESSIONS"]),
+    )
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        renderer.stop()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    renderer.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Looking up in Postgres what the bus may not have told, across clients, as the system login."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Engine, text
+
+OVERLAP_SECONDS = 5.0
+"""How far behind its last look the sweep looks again: a change shows at commit, later than its `changed_at`."""
+
+_CHANGED = text("""
+    SELECT id, client_id, kind, seq FROM streams
+    WHERE client_id = ANY(:clients) AND changed_at > :since ORDER BY changed_at
+""")
+_NOW = text("SELECT clock_timestamp() - make_interval(secs => :overlap)")
+_KIND = text("SELECT kind FROM streams WHERE id = :id")
+
+
+class Changed(NamedTuple):
+    """A stream and the number of its newest event."""
+
+    stream_id: int
+    client_id: UUID
+    kind: str
+    seq: int
+
+
+class Sweep:
+    """Remembers, by the database's clock, up to when it has looked."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._since: datetime | None = None
+
+    def look(self, clients: Collection[UUID]) -> list[Changed]:
+        """Streams of these clients that changed since the last look that succeeded, and shortly before it.
+
+        Raises:
+            SQLAlchemyError: the database does not answer; the next look goes back as far as this one would have.
+        """
+        with self._engine.connect() as connection:
+            now: datetime = connection.execute(_NOW, {"overlap": OVERLAP_SECONDS}).scalar_one()
+            rows = connection.execute(_CHANGED, {"clients": list(clients), "since": self._since or now}).all()
+        self._since = now
+        return [Changed(*row) for row in rows]
+
+    def kind_of(self, stream_id: int) -> str:
+        """The kind of a stream, or "" if it is gone."""
+        with self._engine.connect() as connection:
+            return str(connection.execute(_KIND, {"id": stream_id}).scalar_one_or_none() or "")

@@ -1,0 +1,60 @@
+"""One decoder's answer for one view, in the words that all decoders share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from webapp.lib import gtin
+from webapp.phases.analysis.pictures import Points
+from webapp.phases.analysis.views import View
+
+RETAIL = frozenset({"EAN13", "EAN8", "UPCA", "UPCE"})
+SELF_CORRECTING = frozenset({"QR", "DATAMATRIX"})
+"""Formats whose error correction makes a false read next to impossible."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """A code as one decoder read it on one view. `points`: its corners or scan marks in the photo's pixels."""
+
+    decoder: str
+    view: str
+    format: str
+    text: str
+    points: Points
+
+    @property
+    def key(self) -> str:
+        """What makes two reads the same: the 14-digit GTIN for retail codes, else the text without outer space."""
+        if self.format in RETAIL:
+            return f"gtin {self.gtin14}"
+        return f"{self.format} {self.text.strip()}"
+
+    @property
+    def gtin14(self) -> str | None:
+        """The world-wide or in-store number in 14 digits, for retail codes, ITF-14 and GS1 carriers."""
+        if self.format == "UPCE" and len(self.text) == 8:
+            expanded = gtin.expand_upce(self.text)
+            return expanded.zfill(14) if expanded else None
+        if self.format in RETAIL:
+            return self.text.zfill(14) if gtin.is_valid(self.text) else None
+        if self.format == "ITF" and len(self.text) == 14:
+            return gtin.try_normalise(self.text)
+        return gtin.in_carrier(self.text)
+
+
+class Decoder(Protocol):
+    """An engine that reads codes."""
+
+    name: str
+
+    def read(self, view: View) -> Sequence[Read]:
+        """Every code it finds on the view, retail codes only with a fitting check digit."""
+
+
+def sound(read: Read) -> bool:
+    """Whether a read is worth counting: a retail code checks, the others are long enough to mean something."""
+    if read.format in RETAIL:
+        return read.gtin14 is not None and read.gtin14.strip("0") != ""
+    least = {"ITF": 6, "CODE39": 4, "CODE128": 3}.get(read.format, 1)
+    return len(read.text.strip()) >= least

@@ -1,0 +1,335 @@
+"""What goes into the phases and what comes out of them.
+
+Frozen msgspec structs: `msgspec.to_builtins(finding)` is what the findings tables keep as JSON, and
+`msgspec.convert(data, Analysis)` gives the struct back. Confidences and percentages are integers from 0 to 100,
+boxes are fractions of the upright photo's width and height, money is a decimal string in `currency` (ISO 4217).
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+Report = Callable[[float, str], None]
+"""`report(percent, step)`: says how far a phase is, 0 to 100, and what it is doing, in words a person reads."""
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all facts and findings: immutable; each struct repeats kw_only, which msgspec does not inherit."""
+
+
+# --- what goes in ---------------------------------------------------------------------------------------------
+
+
+class Photo(Fact, frozen=True, kw_only=True):
+    """One photo as it was uploaded. `data` is the original file's bytes (any accepted format, not yet upright)."""
+
+    id: str
+    file_name: str
+    data: bytes
+
+
+class Condition(StrEnum):
+    """Condition of an item; the words of the trade, mapped to each channel's own codes in the listing phase."""
+
+    NEW = "new"
+    LIKE_NEW = "like_new"
+    REFURBISHED = "refurbished"
+    USED = "used"
+    FOR_PARTS = "for_parts"
+
+
+class Hints(Fact, frozen=True, kw_only=True):
+    """What the uploader typed, all optional. `threshold`: confidence at which a run goes on without a person."""
+
+    name: str | None = None
+    model: str | None = None
+    condition: Condition | None = None
+    threshold: int = 80
+
+
+class Record(Fact, frozen=True, kw_only=True):
+    """A known product: from the client's catalogs (`source='catalog'`) or from an offer (`source='offer'`)."""
+
+    source: str
+    id: str
+    name: str
+    brand: str | None = None
+    model: str | None = None
+    gtin14: str | None = None
+    sku: str | None = None
+    category: str | None = None
+    price: Decimal | None = None
+    currency: str | None = None
+
+
+class Reference(Protocol):
+    """The client's own knowledge, looked up by analysis."""
+
+    def by_gtin(self, gtin14: str) -> Sequence[Record]:
+        """Records with exactly this GTIN, catalog before offers."""
+
+    def search(self, text: str, limit: int = 20) -> Sequence[Record]:
+        """Records whose name resembles the text, best first; typos are tolerated."""
+
+    def brands(self) -> Sequence[str]:
+        """Brand names known to the client, as they are written."""
+
+
+class Offer(Fact, frozen=True, kw_only=True):
+    """One offer seen in a market. `kind`: `offer` (someone sells at this price) or `list` (maker's list price)."""
+
+    id: str
+    source: str
+    title: str
+    price: Decimal
+    currency: str
+    kind: str = "offer"
+    marketplace: str | None = None
+    link: str | None = None
+    brand: str | None = None
+    model: str | None = None
+    gtin14: str | None = None
+    category: str | None = None
+    condition: Condition | None = None
+    seen_at: datetime
+
+
+class Offers(Protocol):
+    """The offers known to the client, looked up by market research."""
+
+    def by_gtin(self, gtin14: str) -> Sequence[Offer]:
+        """Offers with exactly this GTIN, newest first."""
+
+    def search(self, text: str, limit: int = 50) -> Sequence[Offer]:
+        """Offers whose title resembles the text, best first."""
+
+
+# --- what comes out ---------------------------------------------------------------------------------------------
+
+
+class Box(Fact, frozen=True, kw_only=True):
+    """A rectangle on the upright photo, as fractions 0..1 of its width and height."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+class Evidence(Fact, frozen=True, kw_only=True):
+    """One reason to believe a value.
+
+    `kind`: `barcode`, `text`, `hint`, `catalog`, `offer`, `photo`, `reviewer`, `model` or `rule`.
+    `says`: one short sentence for a person. `weight`: how much it counts, 0..1.
+    `record_id`: the catalog record or offer behind it. `photo_id` and `box`: where on which photo.
+    """
+
+    kind: str
+    says: str
+    weight: float = 1.0
+    photo_id: str | None = None
+    box: Box | None = None
+    record_id: str | None = None
+
+
+class Alternative(Fact, frozen=True, kw_only=True):
+    """A value that lost, with its confidence."""
+
+    value: str
+    confidence: int
+
+
+class Field(Fact, frozen=True, kw_only=True):
+    """A found value. `value=None` with evidence means: looked for and not found.
+
+    `written_by`: `machine`, `model` (a language model wrote it) or `reviewer`.
+    """
+
+    value: str | None = None
+    confidence: int = 0
+    evidence: tuple[Evidence, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    written_by: str = "machine"
+
+
+class Barcode(Fact, frozen=True, kw_only=True):
+    """One code that the decoders agreed on.
+
+    `format`: `EAN13`, `EAN8`, `UPCA`, `UPCE`, `ITF14`, `CODE128`, `CODE39`, `QR`, `DATAMATRIX`, … in upper case.
+    `gtin14`: the code normalised to 14 digits where it is a valid GTIN, else None.
+    `votes`: reads that gave this text, `runner_up`: reads of the strongest rival on the same photo.
+    `restricted`: in-store, coupon or other number that is not a world-wide product number.
+    """
+
+    photo_id: str
+    text: str
+    format: str
+    gtin14: str | None = None
+    votes: int = 1
+    runner_up: int = 0
+    decoders: tuple[str, ...] = ()
+    box: Box | None = None
+    restricted: bool = False
+
+
+class TextLine(Fact, frozen=True, kw_only=True):
+    """One line of text that OCR read on a photo; `confidence` 0..100, `height` as a fraction of the photo's."""
+
+    photo_id: str
+    text: str
+    confidence: int
+    box: Box
+
+
+class PhotoQuality(Fact, frozen=True, kw_only=True):
+    """How usable one photo is. `score` 0..100; `problems`: keys such as `blurred`, `dark`, `bright`, `small`;
+    `says`: one sentence for the uploader, empty when nothing is wrong."""
+
+    photo_id: str
+    score: int
+    problems: tuple[str, ...] = ()
+    says: str = ""
+
+
+class Analysis(Fact, frozen=True, kw_only=True):
+    """Findings of phase 1. `confidence` is the product's, 0..100; `reasons`: why a person is asked, in plain words,
+    empty when nobody is. `image_quality_score` is the best photo's score."""
+
+    name: Field
+    model: Field
+    brand: Field
+    condition: Field
+    gtin: Field
+    condition_details: str | None = None
+    categories: tuple[Alternative, ...] = ()
+    brands: tuple[Alternative, ...] = ()
+    barcodes: tuple[Barcode, ...] = ()
+    text_lines: tuple[TextLine, ...] = ()
+    photos: tuple[PhotoQuality, ...] = ()
+    image_quality_score: int = 0
+    confidence: int = 0
+    reasons: tuple[str, ...] = ()
+
+
+class Identity(Fact, frozen=True, kw_only=True):
+    """What phases 2 to 4 know of the product: analysis' findings, or the reviewer's."""
+
+    name: str | None = None
+    model: str | None = None
+    brand: str | None = None
+    condition: Condition | None = None
+    gtin14: str | None = None
+    category: str | None = None
+    sku: str | None = None
+    image_urls: tuple[str, ...] = ()
+    keywords_seen: tuple[str, ...] = ()
+    """Words that stood on the label (text lines), most certain first."""
+
+
+class PricedOffer(Fact, frozen=True, kw_only=True):
+    """An offer that market research took (or set aside, with the reason) for this product."""
+
+    id: str
+    source: str
+    title: str
+    price: Decimal
+    currency: str
+    kind: str
+    seen_at: datetime
+    age_days: int
+    match: int
+    """How surely it is the same product, 0..100."""
+    used: bool
+    why: str
+    marketplace: str | None = None
+    link: str | None = None
+    condition: Condition | None = None
+
+
+class Market(Fact, frozen=True, kw_only=True):
+    """Findings of phase 2. Prices are fields whose value is a decimal string in `currency`; a price that could not
+    be found has value None and says so in its evidence. `low`/`high` bound the offers used (the spread)."""
+
+    competitive_price: Field
+    list_price: Field
+    marketplace_price: Field
+    brand: Field
+    category: Field
+    marketplace: str | None = None
+    marketplace_link: str | None = None
+    currency: str | None = None
+    low: Decimal | None = None
+    high: Decimal | None = None
+    offers_found: int = 0
+    offers_used: int = 0
+    newest_days: int | None = None
+    oldest_days: int | None = None
+    offers: tuple[PricedOffer, ...] = ()
+
+
+class Keyword(Fact, frozen=True, kw_only=True):
+    """A search term with its weight 0..1 and where it came from."""
+
+    text: str
+    weight: float
+    sources: tuple[str, ...] = ()
+
+
+class Candidate(Fact, frozen=True, kw_only=True):
+    """A proposed text with its score 0..100 and its length in characters."""
+
+    text: str
+    score: int
+    length: int
+    written_by: str = "machine"
+
+
+class ScorePart(Fact, frozen=True, kw_only=True):
+    """One part of the SEO score: `points` out of `of`, with one sentence on how to gain the rest."""
+
+    name: str
+    points: int
+    of: int
+    says: str
+
+
+class Seo(Fact, frozen=True, kw_only=True):
+    """Findings of phase 3. `structured_data` is a schema.org Product as a JSON-LD object."""
+
+    keywords: tuple[Keyword, ...]
+    titles: tuple[Candidate, ...]
+    descriptions: tuple[Candidate, ...]
+    slug: str
+    structured_data: dict[str, object]
+    score: int
+    score_parts: tuple[ScorePart, ...]
+
+
+class Specific(Fact, frozen=True, kw_only=True):
+    """One item specific (name and value) of a listing."""
+
+    name: str
+    value: str
+
+
+class Listing(Fact, frozen=True, kw_only=True):
+    """Findings of phase 4: the listing, ready to be copied. `price` is a decimal string or None; `price_reasons`
+    says step by step how it came about. `titles` holds the title cut to each channel's limit."""
+
+    title: str
+    bullets: tuple[str, ...]
+    description: str
+    price: str | None
+    currency: str | None
+    price_reasons: tuple[str, ...]
+    category: str | None
+    condition: Condition | None
+    specifics: tuple[Specific, ...]
+    titles: dict[str, str]
+    missing: tuple[str, ...] = ()
+    """What a person should still add, in plain words."""
+    written_by: str = "machine"

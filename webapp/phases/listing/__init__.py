@@ -1,0 +1,56 @@
+"""Phase 4: the listing, ready to be copied to each channel."""
+
+from webapp.lib.money import decimal_string
+from webapp.lib.text import cut, sentence
+from webapp.phases import pricing, wording
+from webapp.phases.channels import DESCRIPTION_LIMIT, TITLE_LIMITS
+from webapp.phases.facts import Analysis, Identity, Listing, Market, Report, Seo
+from webapp.phases.listing.missing import missing
+from webapp.phases.listing.specifics import bullets, specifics
+from webapp.phases.seo.descriptions import sentences
+from webapp.phases.seo.titles import best
+from webapp.phases.wording import Known
+
+
+def compose(identity: Identity, analysis: Analysis | None, market: Market, seo: Seo, report: Report) -> Listing:
+    """Title, bullets, description, price with its reasons, category, item specifics, one title per channel, and what
+    is still missing. Nothing is claimed that was not found; an unknown product gives an empty title and says so.
+    What `report` raises goes through."""
+    report(5, "Collecting what is known")
+    facts = wording.known(identity, analysis, market)
+    report(25, "Choosing titles")
+    titles = {channel: best(seo.titles, limit) for channel, limit in TITLE_LIMITS.items()}
+    report(45, "Proposing a price")
+    proposal = pricing.propose(identity.condition, market)
+    report(65, "Writing the description")
+    listing = Listing(
+        title=titles["ebay"],
+        bullets=bullets(facts),
+        description=describe(facts),
+        price=None
+        if proposal.price is None or proposal.currency is None
+        else decimal_string(proposal.price, proposal.currency),
+        currency=proposal.currency,
+        price_reasons=proposal.reasons,
+        category=facts.category or None,
+        condition=facts.condition,
+        specifics=specifics(facts),
+        titles={channel: title for channel, title in titles.items() if title},
+        missing=missing(facts, identity, analysis, proposal.price),
+    )
+    report(100, "The listing is written")
+    return listing
+
+
+def describe(facts: Known) -> str:
+    """The description in plain text: what it is, its condition, its facts; paragraphs are parted by empty lines."""
+    head = wording.headline(facts)
+    if not head:
+        return ""
+    paragraphs = [sentence(head)]
+    if facts.condition_words:
+        paragraphs.append(f"Condition: {facts.condition_words}. {sentence(facts.condition_details)}".strip())
+    others = [text for text in sentences(facts) if text != sentence(facts.condition_details)]
+    paragraphs.append(" ".join(others))
+    whole = "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
+    return whole if len(whole) <= DESCRIPTION_LIMIT else cut(whole, DESCRIPTION_LIMIT)

@@ -1,0 +1,205 @@
+"""Phase 2: what the market asks for the product, from the offers the client knows."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from webapp.lib import gtin
+from webapp.lib.money import decimal_string, shown
+from webapp.lib.text import clean, cut, fold, unique
+from webapp.phases.channels import CONDITION_WORDS
+from webapp.phases.facts import Alternative, Condition, Evidence, Field, Identity, Market, Offer, Offers, Report
+from webapp.phases.market import prices
+from webapp.phases.market.sightings import Sighting, choose_currency, in_play, put_aside_unfit, sight, web_link
+
+MARKETPLACES = ("amazon", "ebay", "walmart", "allegro", "bol", "cdiscount", "otto", "kaufland", "rakuten", "etsy")
+"""The best-known marketplaces, best first; an offer's marketplace belongs to one when its name begins with it."""
+
+NEAR_MISS = 35
+"""Offers that are another product, but resemble ours this much, are listed with the reason: a person may disagree."""
+
+LISTED_MISSES = 20
+LISTED_OFFERS = 100
+EVIDENCE_SHOWN = 5
+
+
+def research(identity: Identity, offers: Offers, report: Report, now: datetime, currency: str | None = None) -> Market:
+    """Finds the offers for a product and works out what it sells for.
+
+    Offers come by barcode first, then by words. Prices are never mixed across currencies: `currency` is taken, or
+    that of most offers. The competitive price is the weighted median of the cheaper half of the offers that count
+    (weights: freshness, match); the list price is the newest one; the marketplace price is the cheapest offer on the
+    best-known marketplace. `now`: aware; ages are counted from it. What `report` raises goes through.
+    """
+    candidates = _candidates(identity, offers, report)
+    report(50, f"Comparing {_count(len(candidates), 'offer')} with the product")
+    found = sight(identity, candidates, now)
+    same = [one for one in found if one.match.same]
+    misses = [one for one in found if not one.match.same and one.match.score >= NEAR_MISS][:LISTED_MISSES]
+    report(75, f"Working out prices from {_count(len(same), 'offer')} of the same product")
+    chosen = choose_currency(same, currency)
+    judged = put_aside_unfit([*same, *misses], chosen or "", identity.condition)
+    used = in_play(judged)
+    list_price = next((one for one in judged if one.is_list_price and not one.aside), None)
+    marketplace, cheapest = _best_marketplace(used)
+    silence = _why_nothing(candidates, judged)
+    report(90, "Writing down the findings")
+    ages = [one.age_days for one in used]
+    listed = sorted(judged, key=lambda one: bool(one.aside))[:LISTED_OFFERS]
+    market = Market(
+        competitive_price=_competitive_price(used, chosen, identity.condition, silence),
+        list_price=_single_price(list_price, "List price", chosen, "None of the offers is a maker's list price"),
+        marketplace_price=_single_price(
+            cheapest, f"Cheapest on {marketplace}", chosen, "No offer that counts names its marketplace"
+        ),
+        brand=_vote(((one.offer.brand, one) for one in same), identity.brand, "brand"),
+        category=_vote(((one.offer.category, one) for one in same), identity.category, "category"),
+        marketplace=marketplace,
+        marketplace_link=web_link(cheapest.offer.link) if cheapest else None,
+        currency=chosen if used or list_price else None,
+        low=min((one.offer.price for one in used), default=None),
+        high=max((one.offer.price for one in used), default=None),
+        offers_found=len(same),
+        offers_used=sum(not one.aside for one in judged),
+        newest_days=min(ages, default=None),
+        oldest_days=max(ages, default=None),
+        offers=tuple(one.priced() for one in listed),
+    )
+    report(100, silence if not used else f"Priced from {_count(len(used), 'offer')}")
+    return market
+
+
+def _candidates(identity: Identity, offers: Offers, report: Report) -> list[Offer]:
+    """Every offer that may be for the product, each once."""
+    found: dict[str, Offer] = {}
+    known = gtin.try_normalise(identity.gtin14) if identity.gtin14 else None
+    if known and not gtin.is_restricted(known):
+        report(5, "Looking for offers with the same barcode")
+        found.update((offer.id, offer) for offer in offers.by_gtin(known))
+    queries = _queries(identity)
+    for number, query in enumerate(queries):
+        report(15 + 30 * number / len(queries), f"Looking for offers like “{cut(query, 60)}”")
+        for offer in offers.search(query):
+            found.setdefault(offer.id, offer)
+    return list(found.values())
+
+
+def _queries(identity: Identity) -> list[str]:
+    name, brand, model = (clean(part or "") for part in (identity.name, identity.brand, identity.model))
+    branded = name if fold(brand) in fold(name) else f"{brand} {name}"
+    return [cut(query, 200) for query in unique([f"{brand} {model}" if model else "", branded if name else ""])]
+
+
+def _competitive_price(used: Sequence[Sighting], currency: str | None, wanted: Condition | None, silence: str) -> Field:
+    if not used or currency is None:
+        return Field(evidence=(Evidence(kind="offer", says=silence, weight=0.0),))
+    weighed = [prices.Weighed(one.offer.price, one.weight, index) for index, one in enumerate(used)]
+    price = prices.competitive(weighed)
+    conditions = {one.condition for one in used}
+    confidence = prices.confidence(weighed, [one.age_days for one in used], [one.match.score for one in used])
+    if wanted is None or (wanted not in conditions and wanted is not Condition.NEW):
+        confidence = confidence * 2 // 3
+    ranked = sorted(used, key=lambda one: (-one.weight, one.offer.id))
+    # The offer whose price was taken comes first, then those that weighed most.
+    first = used[price.index]
+    witnesses = [first, *(one for one in ranked if one is not first)][:EVIDENCE_SHOWN]
+    return Field(
+        value=decimal_string(price.price, currency),
+        confidence=confidence,
+        evidence=(_rule(used, wanted), *(_witness(one) for one in witnesses)),
+    )
+
+
+def _rule(used: Sequence[Sighting], wanted: Condition | None) -> Evidence:
+    conditions = sorted({CONDITION_WORDS[one.condition] for one in used})
+    what = _count(len(used), "offer")
+    says = f"Middle of the cheaper half of {what}" if len(used) > 3 else f"Middle of {what}" if len(used) > 1 else what
+    says = f"{says}, condition {' or '.join(conditions)}"
+    if wanted is None:
+        says += "; the item's own condition is not known"
+    elif wanted not in {one.condition for one in used}:
+        says += f"; there is none for {CONDITION_WORDS[wanted]} items"
+    return Evidence(kind="rule", says=f"{says}.")
+
+
+def _single_price(one: Sighting | None, what: str, currency: str | None, silence: str) -> Field:
+    if one is None or currency is None:
+        return Field(evidence=(Evidence(kind="offer", says=f"{silence}.", weight=0.0),))
+    half_life = prices.LIST_HALF_LIFE_DAYS if one.is_list_price else prices.HALF_LIFE_DAYS
+    return Field(
+        value=decimal_string(one.offer.price, currency),
+        confidence=min(95, round(prices.freshness(one.age_days, half_life) * one.match.score)),
+        evidence=(_witness(one, f"{what}: "),),
+    )
+
+
+def _witness(one: Sighting, lead: str = "") -> Evidence:
+    seller = cut(one.offer.marketplace or one.offer.source, 60) or "Unnamed source"
+    age = "today" if one.age_days == 0 else f"{_count(one.age_days, 'day')} ago"
+    condition = "" if one.is_list_price else f", {CONDITION_WORDS[one.condition]}"
+    says = f"{lead}{seller}, {shown(one.offer.price, one.currency)}{condition}, seen {age}. {one.match.why}."
+    return Evidence(kind="offer", says=says, weight=round(one.weight, 3), record_id=one.offer.id)
+
+
+def _best_marketplace(used: Sequence[Sighting]) -> tuple[str | None, Sighting | None]:
+    """The best-known marketplace among the offers that count, as it is written there, and its cheapest offer."""
+    named = [one for one in used if clean(one.offer.marketplace or "")]
+    if not named:
+        return None, None
+    size = Counter(fold(one.offer.marketplace or "") for one in named)
+    best = min(size, key=lambda name: (_fame(name), -size[name], name))
+    there = [one for one in named if fold(one.offer.marketplace or "") == best]
+    cheapest = min(there, key=lambda one: (one.offer.price, one.age_days, one.offer.id))
+    return cut(cheapest.offer.marketplace or "", 80), cheapest
+
+
+def _fame(marketplace: str) -> int:
+    return next((rank for rank, name in enumerate(MARKETPLACES) if marketplace.startswith(name)), len(MARKETPLACES))
+
+
+def _vote(ballots: Iterable[tuple[str | None, Sighting]], own: str | None, what: str) -> Field:
+    """The value that the offers of the same product agree on, each with its weight; our own finding votes like one
+    perfect offer. The spelling is the most frequent one."""
+    weights: defaultdict[str, float] = defaultdict(float)
+    spellings: dict[str, Counter[str]] = {}
+    evidence: dict[str, list[Evidence]] = {}
+    votes: list[tuple[str, float, Sighting | None]]
+    votes = [(clean(value or ""), one.weight, one) for value, one in ballots]
+    votes.append((clean(own or ""), 1.0, None))
+    for value, weight, one in votes:
+        if not (key := fold(value)):
+            continue
+        weights[key] += weight
+        spellings.setdefault(key, Counter())[cut(value, 200)] += 1
+        known = f"Known from phase 1: {cut(value, 80)}." if one is None else ""
+        proof = Evidence(kind="rule", says=known) if one is None else _witness(one)
+        evidence.setdefault(key, []).append(proof)
+    total = sum(weights.values())
+    if not total:
+        says = f"Neither the product nor an offer for it names a {what}."
+        return Field(evidence=(Evidence(kind="offer", says=says, weight=0.0),))
+    ranked = sorted(weights, key=lambda key: (-weights[key], key))
+    values = {key: min(spellings[key], key=lambda spelling: (-spellings[key][spelling], spelling)) for key in ranked}
+    surety = {key: min(95, round(100 * weights[key] / total * (1 - 0.35 ** (1 + weights[key])))) for key in ranked}
+    best = ranked[0]
+    return Field(
+        value=values[best],
+        confidence=surety[best],
+        evidence=tuple(sorted(evidence[best], key=lambda proof: -proof.weight)[:EVIDENCE_SHOWN]),
+        alternatives=tuple(Alternative(value=values[key], confidence=surety[key]) for key in ranked[1:4]),
+    )
+
+
+def _why_nothing(candidates: Sequence[Offer], judged: Sequence[Sighting]) -> str:
+    """Why there is no competitive price, in one sentence."""
+    if not candidates:
+        return "Looked through the offers and found none that resembles this product."
+    same = [one for one in judged if one.match.same and not one.is_list_price]
+    if not same:
+        return f"Looked at {_count(len(candidates), 'offer')}; none is surely for this product."
+    reasons = Counter(one.aside for one in same if one.aside).most_common(1)
+    return f"{_count(len(same), 'offer')} for this product, but none counts ({reasons[0][0]})." if reasons else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,190 @@
+"""Offers as market research sees them: compared with the product, aged, and either used or set aside with a reason."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+from webapp.lib.money import LARGEST
+from webapp.lib.text import clean, cut, fold
+from webapp.phases.channels import CONDITION_WORDS
+from webapp.phases.facts import Condition, Identity, Offer, PricedOffer
+from webapp.phases.market import prices
+from webapp.phases.market.conditions import comparable, condition_of
+from webapp.phases.market.matching import Match, compare
+from webapp.phases.market.profile import of_identity, of_offer
+
+STALE_DAYS = 365
+"""Older offers are set aside as long as there are fresher ones."""
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One offer, how surely it is our product, in what condition, how old. `aside`: why it is not used, '' if it is."""
+
+    offer: Offer
+    match: Match
+    condition: Condition
+    age_days: int
+    currency: str
+    aside: str = ""
+
+    @property
+    def is_list_price(self) -> bool:
+        """Whether this is the maker's list price rather than an offer."""
+        return self.offer.kind == "list"
+
+    @property
+    def weight(self) -> float:
+        """How much it counts, 0..1."""
+        return prices.weight(self.age_days, self.match.score)
+
+    def put_aside(self, why: str) -> "Sighting":
+        """The same, not used."""
+        return replace(self, aside=why)
+
+    def priced(self) -> PricedOffer:
+        """The form that findings keep."""
+        offer = self.offer
+        return PricedOffer(
+            id=offer.id,
+            source=clean(offer.source),
+            title=cut(offer.title, 300),
+            price=offer.price,
+            currency=self.currency,
+            kind=offer.kind,
+            seen_at=offer.seen_at,
+            age_days=self.age_days,
+            match=self.match.score,
+            used=not self.aside,
+            why=self.aside or self.match.why,
+            marketplace=cut(offer.marketplace or "", 80) or None,
+            link=web_link(offer.link),
+            condition=self.condition if offer.condition or self.condition is not Condition.NEW else None,
+        )
+
+
+def web_link(link: str | None) -> str | None:
+    """The link if it leads to a web page; anything else (`javascript:`, a path, a broken address) is dropped."""
+    text = clean(link or "")
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return None
+    return text if parts.scheme in ("http", "https") and parts.netloc and len(text) <= 2000 else None
+
+
+def sight(identity: Identity, offers: Sequence[Offer], now: datetime) -> list[Sighting]:
+    """Every offer with a usable price, compared with the product; best match first, then newest, then by id."""
+    ours = of_identity(identity)
+    seen = [
+        Sighting(
+            offer=offer,
+            match=compare(ours, of_offer(offer)),
+            condition=condition_of(offer),
+            age_days=max((_utc(now) - _utc(offer.seen_at)).days, 0),
+            currency=clean(offer.currency).upper(),
+        )
+        for offer in offers
+        if offer.price.is_finite() and Decimal(0) < offer.price <= LARGEST
+    ]
+    return sorted(seen, key=lambda one: (-one.match.score, one.age_days, one.offer.price, one.offer.id))
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def choose_currency(same: Sequence[Sighting], wanted: str | None) -> str | None:
+    """The currency asked for, else the one that most offers are in (the newest decides between equals)."""
+    if wanted:
+        return clean(wanted).upper()
+    count = Counter(one.currency for one in same)
+    newest = {one.currency: one.age_days for one in sorted(same, key=lambda one: -one.age_days)}
+    return min(count, key=lambda currency: (-count[currency], newest[currency], currency), default=None)
+
+
+def put_aside_unfit(found: Sequence[Sighting], currency: str, wanted: Condition | None) -> list[Sighting]:
+    """The sightings, with a reason on each that must not count: another product, currency, condition, an older
+    sighting of the same offer, too old, a price far from the others. List prices: only the newest counts."""
+    found = [one if one.match.same else one.put_aside(one.match.why) for one in found]
+    found = [
+        one if one.aside or one.currency == currency else one.put_aside(f"In {one.currency}, not in {currency}")
+        for one in found
+    ]
+    found = _only_newest_list_price(_put_aside_repeats(found))
+    found = _put_aside_conditions(found, wanted)
+    return _put_aside_outliers(_put_aside_stale(found))
+
+
+def in_play(found: Sequence[Sighting]) -> list[Sighting]:
+    """The offers (not list prices) that still count."""
+    return [one for one in found if not one.aside and not one.is_list_price]
+
+
+def _put_aside_repeats(found: Sequence[Sighting]) -> list[Sighting]:
+    """A shop's offer that was seen again later counts once. Several sellers of one page on one day all count."""
+    newest: dict[tuple[str, ...], int] = defaultdict(lambda: 10**9)
+    for one in found:
+        if not one.aside:
+            newest[_offer_key(one)] = min(newest[_offer_key(one)], one.age_days)
+    kept: set[tuple[object, ...]] = set()
+    result = []
+    for one in found:
+        exact = (*_offer_key(one), one.offer.price)
+        if one.aside:
+            result.append(one)
+        elif one.age_days > newest[_offer_key(one)]:
+            result.append(one.put_aside("Seen again later"))
+        elif exact in kept and one.offer.link:
+            result.append(one.put_aside("The same offer twice"))
+        else:
+            kept.add(exact)
+            result.append(one)
+    return result
+
+
+def _offer_key(one: Sighting) -> tuple[str, ...]:
+    offer = one.offer
+    page = offer.link or fold(offer.title)
+    return (offer.kind, fold(offer.source), fold(offer.marketplace or ""), page, one.condition, one.currency)
+
+
+def _only_newest_list_price(found: Sequence[Sighting]) -> list[Sighting]:
+    lists = [one for one in found if one.is_list_price and not one.aside]
+    if not lists:
+        return list(found)
+    chosen = min(lists, key=lambda one: (one.age_days, -one.match.score, -one.offer.price, one.offer.id))
+    return [
+        one.put_aside("An older list price") if one.is_list_price and not one.aside and one is not chosen else one
+        for one in found
+    ]
+
+
+def _put_aside_conditions(found: Sequence[Sighting], wanted: Condition | None) -> list[Sighting]:
+    fitting = comparable(wanted, [one.condition for one in in_play(found)])
+    return [
+        one.put_aside(f"Condition is {CONDITION_WORDS[one.condition]}")
+        if not one.aside and not one.is_list_price and one.condition not in fitting
+        else one
+        for one in found
+    ]
+
+
+def _put_aside_stale(found: Sequence[Sighting]) -> list[Sighting]:
+    if not any(one.age_days <= STALE_DAYS for one in in_play(found)):
+        return list(found)
+    return [
+        one.put_aside("More than a year old")
+        if not one.aside and not one.is_list_price and one.age_days > STALE_DAYS
+        else one
+        for one in found
+    ]
+
+
+def _put_aside_outliers(found: Sequence[Sighting]) -> list[Sighting]:
+    playing = in_play(found)
+    far = {id(playing[place]) for place in prices.outliers([one.offer.price for one in playing])}
+    return [one.put_aside("Price is far from the others") if id(one) in far else one for one in found]

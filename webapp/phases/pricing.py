@@ -1,0 +1,118 @@
+"""The price proposal: from what the market asks to a price to put on the listing, step by step, in words."""
+
+from decimal import ROUND_DOWN, Decimal
+
+from webapp.lib.money import minor_digits, rounded, shown
+from webapp.phases.channels import CONDITION_WORDS
+from webapp.phases.facts import Condition, Fact, Field, Market
+
+CONDITION_FACTORS = {
+    Condition.NEW: Decimal("1.00"),
+    Condition.LIKE_NEW: Decimal("0.85"),
+    Condition.REFURBISHED: Decimal("0.75"),
+    Condition.USED: Decimal("0.65"),
+    Condition.FOR_PARTS: Decimal("0.25"),
+}
+"""What an item of a condition is worth by the price of a new one; used only where no offer of its kind was found.
+A rule of thumb of the trade, to be replaced by the client's own sales."""
+
+LIST_PRICE_FACTOR = Decimal("0.90")
+"""Without any offer: so much of the list price, because hardly anybody pays it in full."""
+
+LIST_PRICE_TRUST = 20
+"""Confidence that a list price needs to cap the price (with the half-life of a year: about two years of age)."""
+
+CHARM_ENDINGS = (Decimal("0.99"), Decimal("0.95"))
+CHARM_LOSS = Decimal("0.05")
+"""A price is rounded down to the next ending unless that would give away more than this share."""
+
+_SECOND_HAND = frozenset((Condition.LIKE_NEW, Condition.REFURBISHED, Condition.USED))
+
+
+class Proposal(Fact, frozen=True, kw_only=True):
+    """A price with its reasoning. `price` is None where nothing is known; `reasons` then says why."""
+
+    price: Decimal | None = None
+    currency: str | None = None
+    reasons: tuple[str, ...] = ()
+
+
+def propose(condition: Condition | None, market: Market) -> Proposal:
+    """Competitive price, or list price less a tenth; times the condition's factor where only offers of a better kind
+    were found; not above a list price that is fresh; rounded down to .99 or .95."""
+    currency = market.currency
+    asked, list_price = _amount(market.competitive_price), _amount(market.list_price)
+    if currency is None or (asked is None and list_price is None):
+        why = next((proof.says for proof in market.competitive_price.evidence), "No offer was found.")
+        return Proposal(reasons=(why, "No price is proposed: please set one."))
+    reasons: list[str] = []
+    if asked is not None:
+        price, factor = asked, _factor(condition, basis(market))
+        reasons.append(f"Competitive price {shown(price, currency)}, from {_offers(market)}.")
+    else:
+        price = (list_price or Decimal(0)) * LIST_PRICE_FACTOR
+        factor = CONDITION_FACTORS[condition] if condition else Decimal(1)
+        reasons.append(
+            f"No offer to compare with: {LIST_PRICE_FACTOR:.0%} of the list price of "
+            f"{shown(list_price or Decimal(0), currency)} is {shown(price, currency)}."
+        )
+    if condition is None:
+        reasons.append("The item's condition is not known, so nothing is taken off for it.")
+    elif factor != 1:
+        price *= factor
+        reasons.append(
+            f"That is for {_basis_words(market, asked)}; this one is {CONDITION_WORDS[condition]}: "
+            f"{factor:.0%} of it is {shown(price, currency)}."
+        )
+    if list_price is not None and market.list_price.confidence >= LIST_PRICE_TRUST and price > list_price:
+        price = list_price
+        reasons.append(f"Not above the list price of {shown(price, currency)}.")
+    charming = charm(price, currency)
+    if charming != rounded(price, currency):
+        reasons.append(f"Rounded down to {shown(charming, currency)}.")
+    return Proposal(price=charming, currency=currency, reasons=tuple(reasons))
+
+
+def basis(market: Market) -> Condition | None:
+    """The best condition among the offers that the competitive price comes from; None when there are none."""
+    used = {offer.condition or Condition.NEW for offer in market.offers if offer.used and offer.kind != "list"}
+    return next((condition for condition in Condition if condition in used), None)
+
+
+def charm(amount: Decimal, currency: str) -> Decimal:
+    """The amount rounded down to end in .99 or .95, or just to whole minor units where that would give away more than
+    CHARM_LOSS. Currencies without minor units are rounded down to tens on the same condition. Never zero."""
+    digits = minor_digits(currency)
+    smallest = Decimal(1).scaleb(-digits)
+    plain = max(rounded(amount, currency), smallest)
+    if digits:
+        whole = plain.to_integral_value(ROUND_DOWN)
+        endings = [base + ending for base in (whole, whole - 1) for ending in CHARM_ENDINGS]
+        best = max(ending for ending in endings if ending <= plain)
+    else:
+        best = plain // 10 * 10
+    return rounded(best, currency) if best > 0 and best >= plain * (1 - CHARM_LOSS) else plain
+
+
+def _amount(field: Field) -> Decimal | None:
+    return Decimal(field.value) if field.value is not None else None
+
+
+def _factor(condition: Condition | None, compared_with: Condition | None) -> Decimal:
+    if condition is None or compared_with is None or condition is compared_with:
+        return Decimal(1)
+    if condition in _SECOND_HAND and compared_with in _SECOND_HAND:
+        return Decimal(1)
+    if compared_with in _SECOND_HAND:
+        compared_with = Condition.USED
+    return min(CONDITION_FACTORS[condition] / CONDITION_FACTORS[compared_with], Decimal(1))
+
+
+def _basis_words(market: Market, asked: Decimal | None) -> str:
+    found = basis(market) if asked is not None else Condition.NEW
+    return "second-hand items" if found in _SECOND_HAND else f"{CONDITION_WORDS[found or Condition.NEW]} items"
+
+
+def _offers(market: Market) -> str:
+    count = sum(offer.used and offer.kind != "list" for offer in market.offers)
+    return "1 offer" if count == 1 else f"{max(count, market.offers_used):,} offers"

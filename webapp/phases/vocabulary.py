@@ -1,0 +1,21 @@
+"""Words that several phases have to know for what they are; all in folded form."""
+
+from webapp.lib.text import word_set
+
+SELLERS_NOISE = word_set(
+    """new neu neuf nuovo nuevo brand used gebraucht usato usado refurbished renewed sealed boxed bnib ovp genuine
+    original official oem sale free shipping delivery fast postage versand kostenlos gratis top wow look rare bargain
+    cheap best deal offer discount stock item condition warranty garantie seller uk usa us eu"""
+)
+"""What sellers put into titles to sell, and what says nothing about which product it is."""
+
+COLOURS = {
+    "black": "Black", "white": "White", "silver": "Silver", "grey": "Grey", "gray": "Grey", "red": "Red",
+    "blue": "Blue", "green": "Green", "yellow": "Yellow", "pink": "Pink", "purple": "Purple", "violet": "Purple",
+    "orange": "Orange", "brown": "Brown", "gold": "Gold", "beige": "Beige", "ivory": "Ivory", "cream": "Cream",
+    "turquoise": "Turquoise", "navy": "Navy", "bronze": "Bronze", "schwarz": "Black", "weiss": "White",
+    "silber": "Silver", "grau": "Grey", "rot": "Red", "blau": "Blue", "grun": "Green", "gelb": "Yellow",
+    "lila": "Purple", "braun": "Brown", "noir": "Black", "blanc": "White", "gris": "Grey", "rouge": "Red",
+    "bleu": "Blue", "vert": "Green", "jaune": "Yellow", "nero": "Black", "bianco": "White", "rosso": "Red",
+}  # fmt: skip
+"""Colour words of the languages that labels here are in, with the English name that listings use."""

@@ -1,0 +1,136 @@
+"""Known facts of a product as the search phase and the listing phase both put them into words.
+
+Only what was found is said: nothing here guesses a feature.
+"""
+
+from dataclasses import dataclass
+
+from webapp.lib import gtin
+from webapp.lib.text import clean, contains_words, cut, fold, is_code, title_case, without_words, words
+from webapp.phases import measures
+from webapp.phases.channels import CONDITION_WORDS
+from webapp.phases.facts import Analysis, Condition, Identity, Market
+from webapp.phases.vocabulary import COLOURS
+
+NAME_LIMIT = 300
+TRUST = 60
+"""Confidence from which a brand or category of the market stands in for one that the product itself lacks."""
+
+_MEASURE_NAMES = {
+    "volume": "Volume", "weight": "Weight", "length": "Size", "storage": "Storage capacity", "power": "Power",
+    "voltage": "Voltage", "charge": "Battery capacity", "count": "Number of pieces",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a product, cleaned and with its case repaired; '' or None where nothing is known."""
+
+    name: str
+    brand: str
+    model: str
+    category: str
+    condition: Condition | None
+    condition_details: str
+    gtin14: str | None
+    sku: str
+    sizes: tuple[tuple[str, str], ...]
+    """Pairs of the kind of size and the size as written, such as ("Volume", "500 ml")."""
+    pack: int | None
+    colours: tuple[str, ...]
+
+    @property
+    def core(self) -> str:
+        """The name without brand and model."""
+        bare = self.name
+        for known in (f"{self.brand} {self.model}", self.brand, self.model):
+            bare = without_words(bare, known) if known.strip() else bare
+        return bare
+
+    @property
+    def kind(self) -> str:
+        """The last part of the category's path."""
+        return leaf(self.category)
+
+    @property
+    def code_label(self) -> str:
+        """What the barcode number is called in the trade: EAN, UPC, ISBN or GTIN."""
+        if not self.gtin14:
+            return ""
+        written = gtin.written(self.gtin14)
+        if len(written) == 13 and written.startswith(("978", "979")):
+            return "ISBN"
+        return {8: "EAN", 12: "UPC", 13: "EAN"}.get(len(written), "GTIN")
+
+    @property
+    def code(self) -> str:
+        """The barcode number as it stands under the bars."""
+        return gtin.written(self.gtin14) if self.gtin14 else ""
+
+    @property
+    def mpn(self) -> str:
+        """The maker's part number: the model, where it looks like a number."""
+        return self.model if is_code(self.model) else ""
+
+    @property
+    def condition_words(self) -> str:
+        """The condition inside a sentence, '' when it is not known."""
+        return CONDITION_WORDS[self.condition] if self.condition else ""
+
+
+def known(identity: Identity, analysis: Analysis | None, market: Market) -> Known:
+    """What is known of the product, its own findings first, the market's where those are missing and sure."""
+    brand = clean(identity.brand or "") or _trusted(market.brand.value, market.brand.confidence)
+    model = cut(identity.model or "", 80)
+    name = title_case(cut(identity.name or "", NAME_LIMIT), keep=(brand, model))
+    category = clean(identity.category or "") or _trusted(market.category.value, market.category.confidence)
+    if not category and analysis and analysis.categories and analysis.categories[0].confidence >= TRUST:
+        category = clean(analysis.categories[0].value)
+    details = cut((analysis.condition_details if analysis else None) or "", 500)
+    return Known(
+        name=name,
+        brand=cut(brand, 80),
+        model=model,
+        category=cut(category, 200),
+        condition=identity.condition,
+        condition_details=details,
+        gtin14=gtin.try_normalise(identity.gtin14) if identity.gtin14 else None,
+        sku=cut(identity.sku or "", 80),
+        sizes=_sizes(f"{name} {model}"),
+        pack=measures.pack_size(name),
+        colours=tuple(dict.fromkeys(COLOURS[word] for word in words(name) if word in COLOURS)),
+    )
+
+
+def leaf(category: str) -> str:
+    """The last part of a category's path: `Audio > Headphones` is `Headphones`."""
+    for separator in (">", "›", "»", "|", "/"):
+        if separator in category:
+            category = category.rsplit(separator, 1)[1]
+    return clean(category)
+
+
+def headline(facts: Known) -> str:
+    """The product in one phrase: brand, name and model, each once. '' when nothing of it is known."""
+    name = facts.name or facts.kind
+    brand = "" if contains_words(name, facts.brand) else facts.brand
+    model = "" if contains_words(name, facts.model) or fold(facts.model) == fold(name) else facts.model
+    if brand and contains_words(brand, model):
+        model = ""
+    return " ".join(part for part in (brand, name, model) if part)
+
+
+def _trusted(value: str | None, confidence: int) -> str:
+    return clean(value or "") if confidence >= TRUST else ""
+
+
+def _sizes(text: str) -> tuple[tuple[str, str], ...]:
+    """The first size of each kind; several lengths are a shape (20 x 30 cm) that no single word names, so none."""
+    found: dict[str, list[str]] = {}
+    for measure in measures.measures(text):
+        found.setdefault(measure.dimension, []).append(measure.text)
+    return tuple(
+        (_MEASURE_NAMES[dimension], sizes[0])
+        for dimension, sizes in found.items()
+        if dimension != "length" or len(sizes) == 1
+    )

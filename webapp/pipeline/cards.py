@@ -1,0 +1,375 @@
+"""What screens show of runs: rows for the desk, cards for a product's page, lines for its log. A constant number of
+queries each, whatever the number of rows."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnExpressionArgument, Row, func, literal, select, union_all
+from sqlalchemy.orm import Session, aliased
+
+from webapp.access.models import User
+from webapp.catalog.models import Catalog, Photo, Product
+from webapp.pipeline.models import Phase, PhaseName, Run, RunState
+from webapp.work.models import Event, Level, Stream, Work, WorkState
+
+AnyRow = Row[*tuple[Any, ...]]
+
+PAGE = 50
+LOG_LINES = 100
+MANY = 1001
+"""Counts stop here: what is shown is "1000+", and no count reads a whole table."""
+
+_ACTIONS: dict[WorkState, tuple[str, ...]] = {
+    WorkState.READY: ("stop",),
+    WorkState.RUNNING: ("stop",),
+    WorkState.HELD: ("stop",),
+    WorkState.WAITING: ("stop", "retry"),
+    WorkState.FAILED: ("retry",),
+    WorkState.STOPPED: ("resume",),
+}
+_NAMES = [name.value for name in PhaseName]
+
+
+class PhaseCard(NamedTuple):
+    """One phase of a run as a screen shows it."""
+
+    number: int
+    name: str
+    state: str
+    progress: int
+    message: str
+    attempts: int
+    failures: int
+    crashes: int
+    error: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    next_try_at: datetime | None
+    actions: tuple[str, ...]
+
+
+class RunCard(NamedTuple):
+    """A run as a screen shows it; `seq` is its stream's number, so that older news can be told from newer."""
+
+    id: UUID
+    stream_id: int
+    number: int
+    state: str
+    product_id: UUID
+    client_id: UUID
+    created_by: UUID | None
+    title: str | None
+    uploader_name: str
+    created_at: datetime
+    changed_at: datetime
+    confidence: int | None
+    thumb_url: str | None
+    photo_count: int
+    reasons: tuple[str, ...]
+    phases: tuple[PhaseCard, ...]
+    seq: int
+    is_latest: bool
+
+
+class Counts(NamedTuple):
+    """Products by the state of their latest run; none above MANY."""
+
+    all: int
+    running: int
+    completed: int
+    review: int
+    failed: int
+    stopped: int
+
+
+class EventLine(NamedTuple):
+    """One line of a run's log."""
+
+    seq: int
+    at: datetime
+    level: str
+    phase: str | None
+    message: str
+    details: dict[str, Any]
+
+
+class PhotoCard(NamedTuple):
+    """A photo as a screen shows it."""
+
+    id: UUID
+    thumb_url: str
+    display_url: str
+    original_url: str
+    file_name: str
+    width: int
+    height: int
+    is_primary: bool
+    size_bytes: int
+    quality_score: int | None
+    quality_says: str
+
+
+class ProductView(NamedTuple):
+    """A product as its page shows it."""
+
+    id: UUID
+    title: str | None
+    name: str | None
+    model: str | None
+    brand: str | None
+    condition: str | None
+    gtin: str | None
+    sku: str | None
+    code: str | None
+    price: Any
+    currency: str | None
+    category: str | None
+    catalog_name: str
+    created_at: datetime
+    uploader_name: str
+
+
+def photo_url(photo_id: UUID, variant: str) -> str:
+    """Address of a photo; spelled here, since `url_for` for each of fifty rows costs more than the rows do."""
+    return f"/photos/{photo_id}/{variant}"
+
+
+_primary = aliased(Photo)
+_photo_count = select(func.count()).where(Photo.product_id == Run.product_id).correlate(Run).scalar_subquery()
+_RUNS = (
+    select(
+        Run.id,
+        Run.stream_id,
+        Run.number,
+        Run.state,
+        Run.product_id,
+        Run.client_id,
+        Run.created_by,
+        Run.created_at,
+        Run.changed_at,
+        Run.confidence,
+        Run.reasons,
+        Run.hints,
+        Run.is_latest,
+        Product.name,
+        User.name.label("uploader"),
+        Stream.seq,
+        _primary.id.label("photo_id"),
+        _photo_count.label("photo_count"),
+    )
+    .join(Product, Product.id == Run.product_id)
+    .join(Stream, Stream.id == Run.stream_id)
+    .outerjoin(User, User.id == Run.created_by)
+    .outerjoin(_primary, (_primary.product_id == Run.product_id) & _primary.is_primary)
+    .where(Product.deleted_at.is_(None))
+)
+_PHASES = (
+    select(
+        Phase.run_id,
+        Phase.number,
+        Work.state,
+        Work.progress,
+        Work.message,
+        Work.attempts,
+        Work.failures,
+        Work.crashes,
+        Work.last_error,
+        Work.started_at,
+        Work.finished_at,
+        Work.run_at,
+    )
+    .join(Work, Work.id == Phase.work_id)
+    .order_by(Phase.run_id, Phase.number)
+)
+
+
+def _cards(session: Session, rows: Sequence[AnyRow]) -> list[RunCard]:
+    phases: dict[UUID, list[PhaseCard]] = {row.id: [] for row in rows}
+    for item in session.execute(_PHASES.where(Phase.run_id.in_(list(phases)))) if rows else ():
+        phases[item.run_id].append(_phase(item))
+    return [
+        RunCard(
+            id=row.id,
+            stream_id=row.stream_id,
+            number=row.number,
+            state=row.state.value,
+            product_id=row.product_id,
+            client_id=row.client_id,
+            created_by=row.created_by,
+            title=row.name or row.hints.get("name"),
+            uploader_name=row.uploader or "",
+            created_at=row.created_at,
+            changed_at=row.changed_at,
+            confidence=row.confidence,
+            thumb_url=photo_url(row.photo_id, "thumb") if row.photo_id else None,
+            photo_count=row.photo_count,
+            reasons=tuple(row.reasons),
+            phases=tuple(phases[row.id]),
+            seq=row.seq,
+            is_latest=row.is_latest,
+        )
+        for row in rows
+    ]
+
+
+def _phase(row: AnyRow) -> PhaseCard:
+    waiting = row.state is WorkState.WAITING
+    return PhaseCard(
+        number=row.number,
+        name=_NAMES[row.number - 1],
+        state=row.state.value,
+        progress=row.progress,
+        message=row.message,
+        attempts=row.attempts,
+        failures=row.failures,
+        crashes=row.crashes,
+        error=row.last_error,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        next_try_at=row.run_at if waiting else None,
+        actions=_ACTIONS.get(row.state, ()),
+    )
+
+
+def desk(
+    session: Session, *, created_by: UUID | None, state: str | None, before: UUID | None, limit: int = PAGE
+) -> tuple[list[RunCard], UUID | None]:
+    """The newest products' latest runs, and the id to continue before, if there are more. `created_by`: only theirs."""
+    conditions: list[ColumnExpressionArgument[bool]] = [Run.is_latest]
+    if created_by is not None:
+        conditions.append(Run.created_by == created_by)
+    if state is not None:
+        conditions.append(Run.state == RunState(state))
+    if before is not None:
+        conditions.append(Run.id < before)
+    rows = session.execute(_RUNS.where(*conditions).order_by(Run.id.desc()).limit(limit + 1)).all()
+    more = len(rows) > limit
+    cards = _cards(session, rows[:limit])
+    return cards, cards[-1].id if more else None
+
+
+def latest_changed(session: Session, *, created_by: UUID | None, limit: int = PAGE) -> list[RunCard]:
+    """The runs that changed last: what somebody who was away may have missed."""
+    recent = select(Stream.id).where(Stream.kind == "run").order_by(Stream.changed_at.desc()).limit(limit)
+    mine = [Run.created_by == created_by] if created_by is not None else []
+    rows = session.execute(_RUNS.where(Run.stream_id.in_(recent), Run.is_latest, *mine)).all()
+    return _cards(session, rows)
+
+
+def review_queue(session: Session, limit: int = PAGE) -> list[RunCard]:
+    """The runs that wait for a person, longest waiting first."""
+    rows = session.execute(_RUNS.where(Run.is_latest, Run.state == RunState.REVIEW).order_by(Run.id).limit(limit)).all()
+    return _cards(session, rows)
+
+
+def card(session: Session, *, run_id: UUID | None = None, stream_id: int | None = None) -> RunCard | None:
+    """One run, by its id or its stream's."""
+    condition = Run.id == run_id if run_id is not None else Run.stream_id == stream_id
+    cards = _cards(session, session.execute(_RUNS.where(condition)).all())
+    return cards[0] if cards else None
+
+
+def cards_of_product(session: Session, product_id: UUID) -> list[RunCard]:
+    """All runs of a product, newest first."""
+    rows = session.execute(_RUNS.where(Run.product_id == product_id).order_by(Run.number.desc()).limit(PAGE)).all()
+    return _cards(session, rows)
+
+
+def counts(session: Session, created_by: UUID | None) -> Counts:
+    """How many products stand where, by their latest run, each count capped."""
+    mine = [Run.created_by == created_by] if created_by is not None else []
+    parts = [
+        select(literal(state.value).label("state"), func.count().label("many")).select_from(
+            select(Run.id).where(Run.is_latest, Run.state == state, *mine).limit(MANY).subquery()
+        )
+        for state in RunState
+    ]
+    by_state: dict[str, int] = {row.state: row.many for row in session.execute(union_all(*parts))}
+    return Counts(all=min(MANY, sum(by_state.values())), **{state.value: by_state[state.value] for state in RunState})
+
+
+def log(
+    session: Session, stream_id: int, *, after: int = 0, upto: int | None = None, limit: int = LOG_LINES
+) -> tuple[list[EventLine], bool]:
+    """The newest lines of a run's log, newest first, and whether there are older ones. Debug lines are left out."""
+    conditions: list[ColumnExpressionArgument[bool]] = [
+        Event.stream_id == stream_id,
+        Event.level != Level.DEBUG,
+        Event.seq > after,
+    ]
+    if upto is not None:
+        conditions.append(Event.seq <= upto)
+    rows = session.execute(
+        select(Event.seq, Event.at, Event.level, Event.message, Event.data)
+        .where(*conditions)
+        .order_by(Event.seq.desc())
+        .limit(limit + 1)
+    ).all()
+    return _lines(rows[:limit]), len(rows) > limit
+
+
+def _lines(rows: Iterable[AnyRow]) -> list[EventLine]:
+    return [
+        EventLine(
+            seq=row.seq,
+            at=row.at,
+            level=row.level.value,
+            phase=row.data.get("phase"),
+            message=row.message,
+            details={key: value for key, value in row.data.items() if key not in ("phase", "work")},
+        )
+        for row in rows
+    ]
+
+
+def photos(session: Session, product_id: UUID) -> list[PhotoCard]:
+    """A product's photos in their order."""
+    rows = session.execute(select(Photo).where(Photo.product_id == product_id).order_by(Photo.position)).scalars()
+    return [
+        PhotoCard(
+            id=photo.id,
+            thumb_url=photo_url(photo.id, "thumb"),
+            display_url=photo_url(photo.id, "display"),
+            original_url=photo_url(photo.id, "original"),
+            file_name=photo.file_name,
+            width=photo.width,
+            height=photo.height,
+            is_primary=photo.is_primary,
+            size_bytes=photo.size_bytes,
+            quality_score=photo.quality_score,
+            quality_says=photo.quality_says,
+        )
+        for photo in rows
+    ]
+
+
+def product(session: Session, product_id: UUID) -> ProductView | None:
+    """A product with its catalog's and uploader's names, or None."""
+    row = session.execute(
+        select(Product, Catalog.name.label("catalog_name"), User.name.label("uploader"))
+        .join(Catalog, Catalog.id == Product.catalog_id)
+        .outerjoin(User, User.id == Product.created_by)
+        .where(Product.id == product_id, Product.deleted_at.is_(None))
+    ).one_or_none()
+    if row is None:
+        return None
+    found: Product = row.Product
+    return ProductView(
+        id=found.id,
+        title=found.name,
+        name=found.name,
+        model=found.model,
+        brand=found.brand,
+        condition=found.condition.value if found.condition else None,
+        gtin=found.gtin14,
+        sku=found.sku,
+        code=found.code,
+        price=found.price,
+        currency=found.currency,
+        category=found.category,
+        catalog_name=row.catalog_name,
+        created_at=found.created_at,
+        uploader_name=row.uploader or "",
+    )

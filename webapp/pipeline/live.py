@@ -1,0 +1,164 @@
+"""The fragments of runs: on a run's own page, and on the desks of its client and of its uploader.
+
+Topics: `run:<run id>`, `client:<client id>` (the desk, everybody's), `user:<client id>:<user id>` (the desk, mine).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from flask import render_template
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from webapp.database import reading
+from webapp.live.frames import Frame
+from webapp.pipeline import cards, findings
+from webapp.pipeline.models import Phase, PhaseName, Run
+from webapp.work.models import Event
+
+REPLACE = "true"
+
+
+def run_topic(run_id: UUID) -> str:
+    """Topic of one run's page."""
+    return f"run:{run_id}"
+
+
+def desk_topic(client_id: UUID, user_id: UUID | None) -> str:
+    """Topic of a desk: everybody's, or with a user that user's uploads."""
+    return f"user:{client_id}:{user_id}" if user_id else f"client:{client_id}"
+
+
+def may_watch(viewer: Any, topic: str) -> bool:
+    """Whether the viewer may see everything that is ever sent on the topic."""
+    match _parse(topic):
+        case ("run", run_id):
+            with reading() as session:  # row-level security decides
+                return session.execute(select(Run.id).where(Run.id == run_id)).first() is not None
+        case ("client", client_id):
+            return bool(client_id == viewer.client_id)
+        case ("user", client_id, _):
+            return bool(client_id == viewer.client_id)
+        case _:
+            return False
+
+
+def state(topic: str) -> Sequence[Frame]:
+    """The topic as it is now."""
+    with reading() as session:
+        match _parse(topic):
+            case ("run", run_id):
+                card = cards.card(session, run_id=run_id)
+                return [] if card is None else [*_page(session, topic, card), _whole_log(session, topic, card)]
+            case ("client", _):
+                return _desk(session, topic, None)
+            case ("user", _, user_id):
+                return _desk(session, topic, user_id)
+    return []
+
+
+def frames(stream_id: int, after_seq: int, seq: int, watched: Callable[[str], bool]) -> Sequence[Frame]:
+    """What watchers of a run and of the desks get for the events `after_seq + 1` to `seq` of its stream."""
+    with reading() as session:
+        card = cards.card(session, stream_id=stream_id)
+        if card is None:
+            return []
+        out: list[Frame] = []
+        topic = run_topic(card.id)
+        moved = after_seq == 0 or _moved(session, stream_id, after_seq, seq)
+        if watched(topic):
+            out += _page(session, topic, card) if moved else [_head(topic, card)]
+            lines, _ = cards.log(session, stream_id, after=after_seq, upto=seq)
+            out += [
+                Frame(topic, "log", line.seq, render_template("pipeline/_event.html", run=card, event=line, oob=True))
+                for line in reversed(lines)
+            ]
+        for user_id in (None, card.created_by):
+            desk = desk_topic(card.client_id, user_id)
+            if card.is_latest and watched(desk):
+                out.append(_row(desk, card))
+                if moved:
+                    out.append(_counts(session, desk, user_id))
+        return out
+
+
+def html(topic: str) -> str:
+    """The topic as one answer, for pages whose socket is down and that ask instead."""
+    return "".join(frame.html for frame in state(topic))
+
+
+def _parse(topic: str) -> tuple[Any, ...]:
+    word, *rest = topic.split(":")
+    try:
+        ids = [UUID(part) for part in rest]
+    except ValueError:
+        return ()
+    return (word, *ids) if len(ids) == {"run": 1, "client": 1, "user": 2}.get(word) else ()
+
+
+def _moved(session: Session, stream_id: int, after_seq: int, seq: int) -> bool:
+    """Whether more than progress happened: then findings and counts may have changed."""
+    news = select(Event.seq).where(
+        Event.stream_id == stream_id, Event.seq > after_seq, Event.seq <= seq, Event.kind != "work.progress"
+    )
+    return session.execute(news.limit(1)).first() is not None
+
+
+def _head(topic: str, card: cards.RunCard) -> Frame:
+    return Frame(topic, "head", card.seq, render_template("pipeline/_run.html", run=card, oob=REPLACE))
+
+
+def _page(session: Session, topic: str, card: cards.RunCard) -> list[Frame]:
+    photos = cards.photos(session, card.product_id)
+    found = found_of(session, card.id)
+    return [
+        _head(topic, card),
+        Frame(
+            topic,
+            "findings",
+            card.seq,
+            render_template("pipeline/_findings.html", run=card, photos=photos, oob=REPLACE, **found),
+        ),
+        Frame(
+            topic, "photos", card.seq, render_template("pipeline/_photos.html", run=card, photos=photos, oob=REPLACE)
+        ),
+    ]
+
+
+def found_of(session: Session, run_id: UUID) -> dict[str, Any]:
+    """The findings of a run's phases by the phase's name, None where there are none yet."""
+    numbers = session.execute(select(Phase.number, Phase.id).where(Phase.run_id == run_id)).all()
+    found = findings.read(session, {row.number: row.id for row in numbers})
+    return {name.value: found[name] for name in PhaseName}
+
+
+def _whole_log(session: Session, topic: str, card: cards.RunCard) -> Frame:
+    lines, more = cards.log(session, card.stream_id, upto=card.seq)
+    page = render_template("pipeline/_log.html", run=card, events=lines, has_more=more, oob=REPLACE)
+    return Frame(topic, "log", card.seq, page)
+
+
+def _row(topic: str, card: cards.RunCard) -> Frame:
+    return Frame(topic, f"row:{card.id}", card.seq, render_template("pipeline/_row.html", run=card, oob=REPLACE))
+
+
+def _counts(session: Session, topic: str, user_id: UUID | None) -> Frame:
+    # Counts have no stream of their own: the database's clock, read before they are counted, orders them.
+    taken_at = session.execute(select(func.extract("epoch", func.clock_timestamp()) * 1_000_000)).scalar_one()
+    page = render_template(
+        "pipeline/_counts.html",
+        counts=cards.counts(session, user_id),
+        scope="mine" if user_id else "all",
+        oob=REPLACE,
+    )
+    return Frame(topic, "counts", int(taken_at), page)
+
+
+def _desk(session: Session, topic: str, user_id: UUID | None) -> list[Frame]:
+    newest, _ = cards.desk(session, created_by=user_id, state=None, before=None)
+    changed = cards.latest_changed(session, created_by=user_id)
+    rows = {card.id: card for card in (*changed, *newest)}
+    # Oldest first: a page puts a row that it does not have on top.
+    ordered = sorted(rows.values(), key=lambda card: card.id)
+    return [_counts(session, topic, user_id), *(_row(topic, card) for card in ordered)]

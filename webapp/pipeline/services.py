@@ -1,0 +1,344 @@
+"""Runs: started, advanced phase by phase, stopped, resumed, retried, confirmed by a person.
+
+Callers hold a `transaction()`. A run's state follows from what happens to its four phases' work and is written in the
+same transaction.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from webapp.catalog import services as catalog
+from webapp.catalog.models import Photo, Product
+from webapp.errors import Conflict, NotFound
+from webapp.phases.facts import Analysis, Evidence, Field, Listing
+from webapp.pipeline import findings
+from webapp.pipeline.models import Phase, PhaseName, Run, RunState
+from webapp.work import services as work
+from webapp.work.events import NewEvent, create_stream, record
+from webapp.work.models import Work, WorkState
+from webapp.work.moves import Moved
+from webapp.work.services import Claim
+
+KIND = "phase"
+LABELS = {
+    PhaseName.ANALYSIS: "Analysis",
+    PhaseName.MARKET: "Market research",
+    PhaseName.SEO: "SEO",
+    PhaseName.LISTING: "Listing",
+}
+LANES = {
+    PhaseName.ANALYSIS: "heavy",  # OCR models take about 1 GB
+    PhaseName.MARKET: "light",
+    PhaseName.SEO: "light",
+    PhaseName.LISTING: "light",
+}
+SETTLED_FIELDS = ("name", "brand", "model", "condition", "gtin")
+"""What a reviewer confirms or corrects; in analysis' words. The product's column for `gtin` is `gtin14`."""
+_COLUMNS = {"gtin": "gtin14"}
+
+
+# --- starting -------------------------------------------------------------------------------------
+
+
+def start_run(
+    session: Session,
+    *,
+    client_id: UUID,
+    product_id: UUID,
+    created_by: UUID | None,
+    started_by: UUID | None,
+    hints: dict[str, Any],
+    message: str = "Run started",
+) -> Run:
+    """A new run of a product: its stream, its four phases, the first of them ready.
+
+    Raises:
+        Conflict: a run of this product is under way already.
+    """
+    last = session.execute(select(func.max(Run.number)).where(Run.product_id == product_id)).scalar_one() or 0
+    session.execute(update(Run).where(Run.product_id == product_id, Run.is_latest).values(is_latest=False))
+    stream = create_stream(session, client_id, "run")
+    run = Run(
+        client_id=client_id,
+        product_id=product_id,
+        number=last + 1,
+        is_latest=True,
+        stream_id=stream.id,
+        state=RunState.RUNNING,
+        hints=hints,
+        reasons=[],
+        created_by=created_by,
+        started_by=started_by,
+    )
+    session.add(run)
+    try:
+        session.flush()
+    except IntegrityError:
+        raise Conflict("This product is being worked on already. Stop that run first, or wait for its end.") from None
+    for name in PhaseName:
+        item = work.create(
+            session,
+            client_id=client_id,
+            stream_id=stream.id,
+            kind=KIND,
+            lane=LANES[name],
+            args={"label": LABELS[name], "event": {"phase": name.value}, "run_id": str(run.id), "number": name.number},
+            ready=name is PhaseName.ANALYSIS,
+        )
+        session.add(Phase(client_id=client_id, run_id=run.id, number=name.number, work_id=item.id))
+    session.flush()
+    record(client_id, stream.id, NewEvent("run.started", message, data={"run": run.number}))
+    return run
+
+
+def run_again(session: Session, product_id: UUID, user_id: UUID | None) -> Run:
+    """Start a new run of a product, with what its uploader typed the first time."""
+    last = session.execute(
+        select(Run).where(Run.product_id == product_id, Run.is_latest).with_for_update()
+    ).scalar_one_or_none()
+    if last is None:
+        raise NotFound("There is no such product.")
+    if last.state in (RunState.RUNNING, RunState.REVIEW):
+        raise Conflict("This product is being worked on already. Stop that run first, or wait for its end.")
+    return start_run(
+        session,
+        client_id=last.client_id,
+        product_id=product_id,
+        created_by=last.created_by,
+        started_by=user_id,
+        hints=last.hints,
+        message="Run started again by a person",
+    )
+
+
+# --- what workers bring ---------------------------------------------------------------------------
+
+
+def complete_phase(session: Session, claim: Claim, found: findings.Found, *, fingerprint: str, threshold: int) -> None:
+    """Write what a phase found and move the run on: one fenced transaction.
+
+    Raises:
+        LeaseLost: the work belongs to somebody else or was stopped; nothing is written.
+    """
+    phase = _phase_of(session, claim.work_id)
+    name = list(PhaseName)[phase.number - 1]
+    unsure = isinstance(found, Analysis) and found.confidence < threshold
+    if unsure and isinstance(found, Analysis):
+        why = found.reasons[0] if found.reasons else "the confidence is low"
+        work.hold(session, claim, f"Needs review: {why}", {"confidence": found.confidence})
+    else:
+        work.finish(session, claim, _says(name, found))
+    findings.write(session, phase, claim.fence.epoch, found)
+    phase.input_fingerprint = fingerprint
+    changes: dict[str, Any] = {}
+    if isinstance(found, Analysis):
+        changes |= {"confidence": found.confidence, "reasons": list(found.reasons)}
+        _note_photo_quality(session, found)
+        if unsure:
+            changes["state"] = RunState.REVIEW
+        else:
+            apply_analysis(session, _run(session, phase.run_id).product_id, found)
+    if isinstance(found, Listing):
+        _apply_listing(session, _run(session, phase.run_id).product_id, found)
+    if not unsure:
+        changes |= _advance(session, phase)
+    _change(session, phase.run_id, **changes)
+
+
+def phase_failed(session: Session, moved: Moved) -> None:
+    """A phase failed for good: its run has failed."""
+    _change(session, UUID(moved.args["run_id"]), state=RunState.FAILED)
+
+
+def _advance(session: Session, phase: Phase) -> dict[str, Any]:
+    if phase.number < len(PhaseName):
+        following = session.execute(
+            select(Phase).where(Phase.run_id == phase.run_id, Phase.number == phase.number + 1)
+        ).scalar_one()
+        work.unblock(session, following.work_id)
+        return {"state": RunState.RUNNING}
+    run = _run(session, phase.run_id)
+    record(run.client_id, run.stream_id, NewEvent("run.completed", "The listing is ready"))
+    return {"state": RunState.COMPLETED}
+
+
+def _says(name: PhaseName, found: findings.Found) -> str:
+    if isinstance(found, Analysis):
+        what = found.name.value or "no name"
+        return f"Analysis done: {what}, confidence {found.confidence} %"
+    return f"{LABELS[name]} done"
+
+
+def _note_photo_quality(session: Session, found: Analysis) -> None:
+    for quality in found.photos:
+        session.execute(
+            update(Photo)
+            .where(Photo.id == UUID(quality.photo_id))
+            .values(quality_score=quality.score, quality_says=quality.says)
+        )
+
+
+# --- what people do -------------------------------------------------------------------------------
+
+
+def stop_phase(session: Session, run_id: UUID, number: int) -> Run:
+    """Stop the phase that a run is at. Final at commit: no worker can write after it."""
+    run, item = _locked(session, run_id, number)
+    state = WorkState(item.state)
+    if state is WorkState.BLOCKED:
+        raise Conflict("This phase has not begun. Stop the one before it.")
+    if state in (WorkState.DONE, WorkState.FAILED, WorkState.STOPPED):
+        raise Conflict(f"This phase has ended already: it is {state}.")
+    work.stop(session, item.id, f"{item.label} stopped by a person")
+    _change(session, run.id, state=RunState.STOPPED)
+    return run
+
+
+def resume_phase(session: Session, run_id: UUID, number: int) -> Run:
+    """Set a stopped phase going again."""
+    return _restart(session, run_id, number, WorkState.STOPPED, "resumed by a person")
+
+
+def retry_phase(session: Session, run_id: UUID, number: int) -> Run:
+    """Try a failed phase again, or one that waits for its next try at once; the count of attempts stays."""
+    _, item = _locked(session, run_id, number)
+    waiting = WorkState(item.state) is WorkState.WAITING
+    return _restart(
+        session, run_id, number, WorkState.WAITING if waiting else WorkState.FAILED, "tried again by a person"
+    )
+
+
+def _restart(session: Session, run_id: UUID, number: int, only_from: WorkState, says: str) -> Run:
+    run, item = _locked(session, run_id, number)
+    if not run.is_latest:
+        raise Conflict("There is a newer run of this product; go on with that one.")
+    if WorkState(item.state) is not only_from:
+        raise Conflict(f"This cannot be done now: the phase is {item.state}.")
+    work.restart(session, item.id, only_from, f"{item.label} {says}")
+    _change(session, run.id, state=RunState.RUNNING)
+    return run
+
+
+def confirm(session: Session, run_id: UUID, settled: dict[str, str | None], *, by_name: str) -> Analysis:
+    """A reviewer's word on a run in review: `settled` has a value or None for each of SETTLED_FIELDS.
+
+    The findings become the reviewer's, the confidence 100, and phase 2 begins. Returns the analysis as it was before.
+
+    Raises:
+        Conflict: the run is not in review any more.
+    """
+    run, item = _locked(session, run_id, PhaseName.ANALYSIS.number)
+    if run.state is not RunState.REVIEW:
+        raise Conflict("This product is not waiting for a review any more.")
+    before: Analysis | None = findings.read_one(session, run_id, PhaseName.ANALYSIS)
+    if before is None:
+        raise Conflict("This run has no findings to confirm.")
+    phase = _phase_of(session, item.id)
+    moved = work.release(session, item.id, f"Confirmed by {by_name}", {"by": by_name})
+    after = settle(before, settled, f"{by_name} confirmed it")
+    findings.write(session, phase, moved.epoch, after)
+    apply_analysis(session, run.product_id, after, fixed=SETTLED_FIELDS)
+    _change(session, run.id, confidence=100, reasons=[], **_advance(session, phase))
+    return before
+
+
+def settle(found: Analysis, values: dict[str, str | None], says: str) -> Analysis:
+    """The analysis with fields that a person settled: certain, with the person as evidence beside the machine's."""
+    changes: dict[str, Any] = {}
+    for name, value in values.items():
+        old: Field = getattr(found, name)
+        evidence = Evidence(kind="reviewer", says=says)
+        kept = old.evidence if old.value == value else ()
+        others = old.alternatives
+        changes[name] = Field(
+            value=value, confidence=100, evidence=(evidence, *kept), alternatives=others, written_by="reviewer"
+        )
+    return msgspec.structs.replace(found, confidence=100, reasons=(), **changes)
+
+
+def keep_fixed(found: Analysis, product: Product) -> Analysis:
+    """The analysis of a product that a person settled before: the person's values stand, whatever was found now."""
+    fixed = [name for name in SETTLED_FIELDS if _COLUMNS.get(name, name) in product.fixed_fields]
+    if "name" not in fixed:
+        return found
+    values = {name: getattr(product, _COLUMNS.get(name, name)) for name in fixed}
+    return settle(found, values, "a person settled it in an earlier run")
+
+
+# --- the product ----------------------------------------------------------------------------------
+
+
+def apply_analysis(session: Session, product_id: UUID, found: Analysis, fixed: Sequence[str] = ()) -> None:
+    """Give the product what analysis found, except where a person settled the field before. `fixed` becomes settled."""
+    product = session.get_one(Product, product_id, with_for_update=True, populate_existing=True)
+    values: dict[str, Any] = {
+        "name": found.name.value,
+        "brand": found.brand.value,
+        "model": found.model.value,
+        "condition": findings.condition_of(found.condition),
+        "gtin14": found.gtin.value,
+        "category": found.categories[0].value if found.categories else None,
+    }
+    newly = {_COLUMNS.get(name, name) for name in fixed}
+    for column, value in values.items():
+        if column in newly or (column not in product.fixed_fields and value is not None):
+            setattr(product, column, value)
+    product.fixed_fields = sorted({*product.fixed_fields, *newly})
+    if product.name and not product.code:
+        catalog.assign_code(session, product)
+    session.flush()
+
+
+def _apply_listing(session: Session, product_id: UUID, found: Listing) -> None:
+    product = session.get_one(Product, product_id, with_for_update=True, populate_existing=True)
+    fresh = {
+        "description": found.description,
+        "category": found.category,
+        "price": found.price,
+        "currency": found.currency,
+    }
+    for column, value in fresh.items():
+        if value is not None and column not in product.fixed_fields:
+            setattr(product, column, value)
+    session.flush()
+
+
+# --- looking up -----------------------------------------------------------------------------------
+
+
+def _run(session: Session, run_id: UUID) -> Run:
+    return session.get_one(Run, run_id)
+
+
+def _phase_of(session: Session, work_id: int) -> Phase:
+    return session.execute(select(Phase).where(Phase.work_id == work_id)).scalar_one()
+
+
+class _Item(msgspec.Struct, frozen=True):
+    id: int
+    state: str
+    label: str
+
+
+def _locked(session: Session, run_id: UUID, number: int) -> tuple[Run, _Item]:
+    """A run and the work of one of its phases, locked in the order that everybody keeps: work first."""
+    row = session.execute(
+        select(Work.id, Work.state, Work.args)
+        .join(Phase, Phase.work_id == Work.id)
+        .where(Phase.run_id == run_id, Phase.number == number)
+        .with_for_update(of=Work)
+    ).one_or_none()
+    if row is None:
+        raise NotFound("There is no such phase.")
+    run = session.get_one(Run, run_id, with_for_update=True, populate_existing=True)
+    return run, _Item(id=row.id, state=row.state.value, label=str(row.args.get("label", KIND)))
+
+
+def _change(session: Session, run_id: UUID, **values: Any) -> None:
+    session.execute(update(Run).where(Run.id == run_id).values(changed_at=func.clock_timestamp(), **values))

@@ -1,0 +1,153 @@
+"""What a worker does for a phase: gather facts, run the pure phase with no transaction open, write what it found."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from flask import current_app
+from sqlalchemy import select
+
+from webapp import storage
+from webapp.access.models import Client
+from webapp.catalog.models import Photo, Product
+from webapp.config import Config
+from webapp.database import reading, transaction
+from webapp.errors import PermanentError
+from webapp.lib.fingerprint import fingerprint
+from webapp.phases import facts
+from webapp.pipeline import findings, services
+from webapp.pipeline.knowledge import ClientOffers, ClientReference
+from webapp.pipeline.models import Phase, PhaseName, Run
+from webapp.work.kinds import resolve
+from webapp.work.lease import Lease
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is known of a run when one of its phases begins."""
+
+    run: Run
+    product: Product
+    photos: list[Photo]
+    client: Client
+    found: dict[PhaseName, Any]
+
+    @property
+    def threshold(self) -> int:
+        """The client's confidence from which a run goes on without a person."""
+        return self.client.review_threshold
+
+
+def run_phase(lease: Lease) -> None:
+    """Do the phase that the lease is on."""
+    case = _open(UUID(lease.claim.args["run_id"]))
+    name = list(PhaseName)[int(lease.claim.args["number"]) - 1]
+    found, inputs = _PHASES[name](case, lease.report)
+    with transaction() as session:
+        services.complete_phase(
+            session, lease.claim, found, fingerprint=fingerprint(name.value, *inputs), threshold=case.threshold
+        )
+
+
+def _open(run_id: UUID) -> Case:
+    with reading() as session:
+        run = session.get(Run, run_id, populate_existing=True)
+        if run is None:
+            raise PermanentError("the run is gone")
+        product = session.get_one(Product, run.product_id, populate_existing=True)
+        photos = session.execute(select(Photo).where(Photo.product_id == product.id).order_by(Photo.position)).scalars()
+        numbers = session.execute(select(Phase.number, Phase.id).where(Phase.run_id == run_id)).all()
+        return Case(
+            run=run,
+            product=product,
+            photos=list(photos),
+            client=session.get_one(Client, run.client_id, populate_existing=True),
+            found=dict(findings.read(session, {row.number: row.id for row in numbers})),
+        )
+
+
+ENGINES = {
+    PhaseName.ANALYSIS: "webapp.phases.analysis.analyse",
+    PhaseName.MARKET: "webapp.phases.market.research",
+    PhaseName.SEO: "webapp.phases.seo.optimise",
+    PhaseName.LISTING: "webapp.phases.listing.compose",
+}
+"""The pure functions, by dotted string: the engines of analysis take hundreds of megabytes, and only the heavy slot
+needs them. `app.config["PHASE_ENGINES"]` may name others, as benchmarks of the pipeline alone do."""
+
+
+def _engine(name: PhaseName) -> Callable[..., Any]:
+    return resolve(current_app.config.get("PHASE_ENGINES", ENGINES)[name])
+
+
+Result = tuple[findings.Found, tuple[object, ...]]
+"""What a phase found, and the facts that it was made from (for its fingerprint)."""
+
+
+def _analysis(case: Case, report: facts.Report) -> Result:
+    hints = facts.Hints(
+        name=case.run.hints.get("name") or None,
+        model=case.run.hints.get("model") or None,
+        condition=facts.Condition(case.run.hints["condition"]) if case.run.hints.get("condition") else None,
+        threshold=case.threshold,
+    )
+    photos = [
+        facts.Photo(id=str(photo.id), file_name=photo.file_name, data=storage.read(photo.original_key))
+        for photo in case.photos
+    ]
+    found = _engine(PhaseName.ANALYSIS)(photos, hints, ClientReference(case.product.id), report)
+    return services.keep_fixed(found, case.product), (hints, [photo.sha256 for photo in case.photos])
+
+
+def _market(case: Case, report: facts.Report) -> Result:
+    identity = _identity(case)
+    research = _engine(PhaseName.MARKET)
+    found = research(identity, ClientOffers(), report, datetime.now(UTC), currency=case.client.currency)
+    return found, (identity, case.client.currency)
+
+
+def _seo(case: Case, report: facts.Report) -> Result:
+    optimise = _engine(PhaseName.SEO)
+    identity, analysis, market = _identity(case), case.found[PhaseName.ANALYSIS], _needed(case, PhaseName.MARKET)
+    return optimise(identity, analysis, market, report), (identity, analysis, market)
+
+
+def _listing(case: Case, report: facts.Report) -> Result:
+    compose = _engine(PhaseName.LISTING)
+    identity, analysis = _identity(case), case.found[PhaseName.ANALYSIS]
+    market, seo = _needed(case, PhaseName.MARKET), _needed(case, PhaseName.SEO)
+    return compose(identity, analysis, market, seo, report), (identity, analysis, market, seo)
+
+
+_PHASES: dict[PhaseName, Callable[[Case, facts.Report], Result]] = {
+    PhaseName.ANALYSIS: _analysis,
+    PhaseName.MARKET: _market,
+    PhaseName.SEO: _seo,
+    PhaseName.LISTING: _listing,
+}
+
+
+def _needed(case: Case, name: PhaseName) -> Any:
+    found = case.found[name]
+    if found is None:
+        raise PermanentError(f"the findings of {services.LABELS[name].lower()} are missing; start the run again")
+    return found
+
+
+def _identity(case: Case) -> facts.Identity:
+    analysis: facts.Analysis = _needed(case, PhaseName.ANALYSIS)
+    config: Config = current_app.extensions["lotline_config"]
+    words = sorted(analysis.text_lines, key=lambda line: -line.confidence)
+    return facts.Identity(
+        name=analysis.name.value,
+        model=analysis.model.value,
+        brand=analysis.brand.value,
+        condition=findings.condition_of(analysis.condition),
+        gtin14=analysis.gtin.value,
+        category=case.product.category or (analysis.categories[0].value if analysis.categories else None),
+        sku=case.product.sku,
+        image_urls=tuple(f"{config.base_url}/photos/{photo.id}/display" for photo in case.photos),
+        keywords_seen=tuple(line.text for line in words),
+    )

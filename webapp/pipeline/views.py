@@ -1,0 +1,185 @@
+"""The desk, a product's page, and what people do to its run."""
+
+from urllib.parse import urlencode
+from uuid import UUID
+
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.access.guard import current_actor, current_viewer, needs
+from webapp.access.models import Role
+from webapp.audit import services as audit
+from webapp.database import db, transaction
+from webapp.errors import NotFound
+from webapp.pipeline import cards, live, services
+from webapp.pipeline.models import Run, RunState
+
+bp = Blueprint("pipeline", __name__)
+
+SCOPES = ("all", "mine")
+
+
+@bp.get("/")
+@needs(Role.STAFF)
+def desk() -> ResponseReturnValue:
+    """All products by their latest run, newest first."""
+    viewer, scope = current_viewer(), _scope()
+    state = request.args.get("state", "all")
+    if state not in ("all", *RunState):
+        state = "all"
+    owner = viewer.user_id if scope == "mine" else None
+    before = _uuid(request.args.get("before"))
+    session = db.session()
+    runs, next_before = cards.desk(session, created_by=owner, state=None if state == "all" else state, before=before)
+    return render_template(
+        "pipeline/desk.html",
+        runs=runs,
+        counts=cards.counts(session, owner),
+        scope=scope,
+        state=state,
+        before=str(before) if before else None,
+        next_before=str(next_before) if next_before else None,
+        topic=live.desk_topic(viewer.client_id, owner),
+    )
+
+
+@bp.get("/live/desk")
+@needs(Role.STAFF)
+def desk_live() -> ResponseReturnValue:
+    """The desk's fragments, for pages whose socket is down."""
+    viewer = current_viewer()
+    return _fragments(live.desk_topic(viewer.client_id, viewer.user_id if _scope() == "mine" else None))
+
+
+@bp.get("/products/<uuid:product_id>")
+@needs(Role.STAFF)
+def product(product_id: UUID) -> ResponseReturnValue:
+    """A product with its photos, its run (the latest, or `?run=2`) and everything found."""
+    session = db.session()
+    view = cards.product(session, product_id)
+    runs = cards.cards_of_product(session, product_id)
+    if view is None or not runs:
+        raise NotFound("There is no such product.")
+    number = request.args.get("run", type=int)
+    run = next((card for card in runs if card.number == number), runs[0])
+    events, has_more = cards.log(session, run.stream_id)
+    return render_template(
+        "pipeline/product.html",
+        product=view,
+        run=run,
+        runs=runs,
+        photos=cards.photos(session, product_id),
+        events=events,
+        has_more=has_more,
+        topic=live.run_topic(run.id),
+        **live.found_of(session, run.id),
+    )
+
+
+@bp.get("/products/<uuid:product_id>/listing")
+@needs(Role.STAFF)
+def listing(product_id: UUID) -> ResponseReturnValue:
+    """The listing to copy from, or to print."""
+    session = db.session()
+    view = cards.product(session, product_id)
+    runs = cards.cards_of_product(session, product_id)
+    if view is None or not runs:
+        raise NotFound("There is no such product.")
+    found = live.found_of(session, runs[0].id)["listing"]
+    if found is None:
+        raise NotFound("This product's listing is not written yet.")
+    return render_template(
+        "pipeline/listing.html",
+        product=view,
+        run=runs[0],
+        listing=found,
+        photos=cards.photos(session, product_id),
+    )
+
+
+@bp.post("/products/<uuid:product_id>/runs")
+@needs(Role.STAFF)
+def run_again(product_id: UUID) -> ResponseReturnValue:
+    """Start a new run of the product."""
+    with transaction() as session:
+        run = services.run_again(session, product_id, current_viewer().user_id)
+        _audit("run_started_again", run)
+    return redirect(url_for("pipeline.product", product_id=product_id), 303)
+
+
+@bp.get("/runs/<uuid:run_id>/live")
+@needs(Role.STAFF)
+def run_live(run_id: UUID) -> ResponseReturnValue:
+    """A run's fragments, for pages whose socket is down."""
+    return _fragments(live.run_topic(run_id))
+
+
+@bp.post("/runs/<uuid:run_id>/phases/<int:number>/stop")
+@needs(Role.STAFF)
+def stop_phase(run_id: UUID, number: int) -> ResponseReturnValue:
+    """Stop the phase that the run is at."""
+    with transaction() as session:
+        run = services.stop_phase(session, run_id, number)
+        _audit("phase_stopped", run, number)
+    return _after(run)
+
+
+@bp.post("/runs/<uuid:run_id>/phases/<int:number>/resume")
+@needs(Role.STAFF)
+def resume_phase(run_id: UUID, number: int) -> ResponseReturnValue:
+    """Set a stopped phase going again."""
+    with transaction() as session:
+        run = services.resume_phase(session, run_id, number)
+        _audit("phase_resumed", run, number)
+    return _after(run)
+
+
+@bp.post("/runs/<uuid:run_id>/phases/<int:number>/retry")
+@needs(Role.STAFF)
+def retry_phase(run_id: UUID, number: int) -> ResponseReturnValue:
+    """Try a failed or waiting phase again, now."""
+    with transaction() as session:
+        run = services.retry_phase(session, run_id, number)
+        _audit("phase_retried", run, number)
+    return _after(run)
+
+
+def _after(run: Run) -> ResponseReturnValue:
+    """The run as it is now to htmx, the product's page to a form."""
+    if request.headers.get("HX-Request"):
+        card = cards.card(db.session(), run_id=run.id)
+        if card is None:
+            abort(404)
+        return render_template("pipeline/_run.html", run=card)
+    return redirect(f"{url_for('pipeline.product', product_id=run.product_id)}?{urlencode({'run': run.number})}", 303)
+
+
+def _audit(action: str, run: Run, number: int | None = None) -> None:
+    audit.record(
+        current_actor(),
+        action,
+        client_id=run.client_id,
+        table="runs",
+        row_id=run.id,
+        details={"run": run.number, "phase": number},
+    )
+
+
+def _fragments(topic: str) -> ResponseReturnValue:
+    if not live.may_watch(current_viewer(), topic):
+        raise NotFound("There is no such page.")
+    answer = Response(live.html(topic))
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _scope() -> str:
+    scope = request.args.get("scope", "all")
+    return scope if scope in SCOPES else "all"
+
+
+def _uuid(raw: str | None) -> UUID | None:
+    try:
+        return UUID(raw) if raw else None
+    except ValueError:
+        return None

@@ -1,0 +1,80 @@
+"""The doorbell: Redis tells workers and screens that Postgres has news. It decides nothing.
+
+Losing, doubling or reordering these messages may change latency only. Nothing here raises when Redis is away: the
+dispatcher and the renderer's sweep find out from Postgres.
+"""
+
+import json
+import logging
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from flask import Flask, current_app
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+from rq import Queue
+
+log = logging.getLogger(__name__)
+
+PERFORM = "webapp.work.tasks.perform"
+"""What a slot calls; a string, so that ringing does not import what the work needs."""
+
+EVENTS_CHANNEL = "lotline:events"
+_EXTENSION = "lotline_redis"
+FORGET_AFTER_SECONDS = 60
+
+
+def connect(url: str, *, timeout_seconds: float | None = 0.2) -> Redis:
+    """A client that gives up fast: redis-py's defaults block a request for seconds when Redis is down."""
+    return Redis.from_url(
+        url,
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=0.2,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def init_app(app: Flask, url: str) -> None:
+    """Prepare the client; it connects on first use."""
+    app.extensions[_EXTENSION] = connect(url)
+
+
+def redis() -> "Redis":
+    """The app's fast-failing Redis client."""
+    client: Redis = current_app.extensions[_EXTENSION]
+    return client
+
+
+def ring(queue: str, bells: Iterable[tuple[UUID, int]], connection: "Redis | None" = None) -> None:
+    """Tell the slots of `queue` about pieces of work, given as (client id, work id)."""
+    try:
+        doorbell = Queue(queue, connection=connection or redis())
+        doorbell.enqueue_many(
+            [
+                Queue.prepare_data(
+                    PERFORM,
+                    args=(str(client_id), work_id),
+                    timeout=-1,  # the lease and the work's own deadline bound it
+                    result_ttl=0,
+                    failure_ttl=FORGET_AFTER_SECONDS,
+                    description=f"{PERFORM}({work_id})",
+                )
+                for client_id, work_id in bells
+            ]
+        )
+    except RedisError as error:
+        log.warning("doorbell_not_rung", extra={"queue": queue, "reason": str(error)})
+
+
+def publish(messages: Iterable[dict[str, Any]], connection: "Redis | None" = None) -> None:
+    """Wake the screens' renderer: `{"client", "stream", "seq"}` per stream with news."""
+    try:
+        pipe = (connection or redis()).pipeline(transaction=False)
+        for message in messages:
+            pipe.publish(EVENTS_CHANNEL, json.dumps(message, separators=(",", ":")))
+        pipe.execute()
+    except RedisError as error:
+        log.warning("event_not_published", extra={"reason": str(error)})

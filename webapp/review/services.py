@@ -1,0 +1,130 @@
+"""The review desk: who looks at what, and decisions."""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from webapp.access.models import User
+from webapp.audit import services as audit
+from webapp.audit.services import Actor
+from webapp.errors import Conflict, NotFound
+from webapp.pipeline import services as pipeline
+from webapp.pipeline.models import Run, RunState
+from webapp.review.forms import Decision
+from webapp.review.models import Review
+
+LOOKING_SECONDS = 120
+"""How long an opened review counts as being looked at; a page that stays open renews it."""
+QUEUE_CAP = 500
+
+_LOOK = text("""
+    INSERT INTO reviews (client_id, run_id, claimed_by, claimed_until)
+    VALUES (:client_id, :run_id, :user_id, clock_timestamp() + make_interval(secs => :seconds))
+    ON CONFLICT (run_id) DO UPDATE SET claimed_by = :user_id,
+        claimed_until = clock_timestamp() + make_interval(secs => :seconds)
+    WHERE reviews.decided_at IS NULL
+      AND (reviews.claimed_by IS NULL OR reviews.claimed_by = :user_id OR reviews.claimed_until < clock_timestamp())
+""")
+
+
+class Decided(NamedTuple):
+    """Who decided a review, and when."""
+
+    by_name: str
+    at: datetime
+
+
+class Place(NamedTuple):
+    """Where a run stands in the queue; `position` counts from 1 and is None when it is not in it (any more)."""
+
+    position: int | None
+    total: int
+    previous: UUID | None
+    next: UUID | None
+
+
+def look(session: Session, client_id: UUID, run_id: UUID, user_id: UUID) -> None:
+    """Say that a reviewer has this run open. Somebody who has it open already keeps it."""
+    _require(session, run_id)
+    session.execute(_LOOK, {"client_id": client_id, "run_id": run_id, "user_id": user_id, "seconds": LOOKING_SECONDS})
+
+
+def lookers(session: Session, run_ids: list[UUID], but: UUID) -> dict[UUID, str]:
+    """Who else has these runs open now, by run."""
+    rows = session.execute(
+        select(Review.run_id, User.name)
+        .join(User, User.id == Review.claimed_by)
+        .where(
+            Review.run_id.in_(run_ids),
+            Review.claimed_by != but,
+            Review.claimed_until > func.clock_timestamp(),
+            Review.decided_at.is_(None),
+        )
+    )
+    return {row.run_id: row.name for row in rows}
+
+
+def decided(session: Session, run_id: UUID) -> Decided | None:
+    """The decision on this run, if there is one."""
+    row = session.execute(
+        select(User.name, Review.decided_at)
+        .outerjoin(User, User.id == Review.decided_by)
+        .where(Review.run_id == run_id, Review.decided_at.is_not(None))
+    ).one_or_none()
+    return Decided(row.name or "somebody", row.decided_at) if row and row.decided_at else None
+
+
+def place(session: Session, run_id: UUID) -> Place:
+    """Where the run stands among those that wait, longest waiting first."""
+    ids = list(
+        session.execute(
+            select(Run.id).where(Run.is_latest, Run.state == RunState.REVIEW).order_by(Run.id).limit(QUEUE_CAP)
+        ).scalars()
+    )
+    if run_id not in ids:
+        return Place(None, len(ids), None, next((other for other in ids if other > run_id), ids[0] if ids else None))
+    at = ids.index(run_id)
+    return Place(at + 1, len(ids), ids[at - 1] if at else None, ids[at + 1] if at + 1 < len(ids) else None)
+
+
+def decide(session: Session, run_id: UUID, decision: Decision, *, user_id: UUID, user_name: str, actor: Actor) -> None:
+    """Confirm or correct what analysis found; the run goes on with phase 2.
+
+    Raises:
+        Conflict: somebody decided already, or the run waits for nobody any more.
+    """
+    run = _require(session, run_id)
+    earlier = decided(session, run_id)
+    if earlier is not None:
+        raise Conflict(f"{earlier.by_name} has decided this already.")
+    after = decision.values()
+    found = pipeline.confirm(session, run_id, after, by_name=user_name)
+    before = {name: getattr(found, name).value for name in after}
+    review = session.execute(select(Review).where(Review.run_id == run_id).with_for_update()).scalar_one_or_none()
+    if review is None:
+        review = Review(client_id=run.client_id, run_id=run_id)
+        session.add(review)
+    review.decision = "confirmed" if before == after else "corrected"
+    review.decided_by = user_id
+    review.decided_at = session.execute(select(func.clock_timestamp())).scalar_one()
+    review.before, review.after = before, after
+    session.flush()
+    audit.record(
+        actor,
+        f"review_{review.decision}",
+        client_id=run.client_id,
+        table="reviews",
+        row_id=run_id,
+        old=before,
+        new=after,
+    )
+
+
+def _require(session: Session, run_id: UUID) -> Run:
+    run = session.get(Run, run_id)
+    if run is None:
+        raise NotFound("There is no such review.")
+    return run

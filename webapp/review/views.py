@@ -1,0 +1,106 @@
+"""The queue of runs that wait for a person, and the desk where one is decided."""
+
+from typing import NamedTuple
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from webapp.access.guard import current_actor, current_viewer, needs
+from webapp.access.models import Client, Role
+from webapp.database import db, transaction
+from webapp.errors import Conflict, NotFound
+from webapp.pipeline import cards, live
+from webapp.pipeline.models import Run
+from webapp.review import services
+from webapp.review.forms import ReviewForm, parse, prefill
+
+bp = Blueprint("review", __name__, url_prefix="/reviews")
+
+
+class Entry(NamedTuple):
+    """One line of the queue."""
+
+    run: cards.RunCard
+    looker_name: str | None
+
+
+@bp.get("")
+@needs(Role.REVIEWER)
+def queue() -> ResponseReturnValue:
+    """What waits for a person, longest waiting first."""
+    viewer, session = current_viewer(), db.session()
+    runs = cards.review_queue(session)
+    others = services.lookers(session, [run.id for run in runs], but=viewer.user_id)
+    return render_template(
+        "review/queue.html",
+        entries=[Entry(run, others.get(run.id)) for run in runs],
+        threshold=_threshold(viewer.client_id),
+    )
+
+
+@bp.get("/<uuid:run_id>")
+@needs(Role.REVIEWER)
+def desk(run_id: UUID) -> ResponseReturnValue:
+    """One run beside its photos, ready to be confirmed or corrected."""
+    viewer = current_viewer()
+    with transaction() as session:
+        services.look(session, viewer.client_id, run_id, viewer.user_id)
+    return _desk(run_id, None)
+
+
+@bp.post("/<uuid:run_id>/decision")
+@needs(Role.REVIEWER)
+def decide(run_id: UUID) -> ResponseReturnValue:
+    """Settle the run and go on to the next."""
+    viewer = current_viewer()
+    form, decision = parse(request.form)
+    if decision is None:
+        return _desk(run_id, form), 422
+    following = services.place(db.session(), run_id).next
+    try:
+        with transaction() as session:
+            services.decide(
+                session,
+                run_id,
+                decision,
+                user_id=viewer.user_id,
+                user_name=viewer.name,
+                actor=current_actor(),
+            )
+    except Conflict as conflict:
+        form.errors[""] = conflict.message
+        return _desk(run_id, form), 409
+    flash(_("%(name)s is confirmed and goes on.", name=decision.name), "success")
+    return redirect(url_for("review.desk", run_id=following) if following else url_for("review.queue"), 303)
+
+
+def _threshold(client_id: UUID) -> int:
+    return db.session.get_one(Client, client_id).review_threshold
+
+
+def _desk(run_id: UUID, form: ReviewForm | None) -> str:
+    viewer, session = current_viewer(), db.session()
+    run = cards.card(session, run_id=run_id)
+    product = cards.product(session, run.product_id) if run else None
+    analysis = live.found_of(session, run_id)["analysis"] if run else None
+    if run is None or product is None or analysis is None:
+        raise NotFound("There is no such review.")
+    place = services.place(session, run_id)
+    hints = session.get_one(Run, run_id).hints
+    return render_template(
+        "review/desk.html",
+        run=run,
+        product=product,
+        photos=cards.photos(session, run.product_id),
+        analysis=analysis,
+        form=form or prefill(analysis, hints),
+        position=place.position,
+        total=place.total,
+        previous_run_id=place.previous,
+        next_run_id=place.next,
+        looker_name=services.lookers(session, [run_id], but=viewer.user_id).get(run_id),
+        decided=services.decided(session, run_id),
+        threshold=_threshold(viewer.client_id),
+    )

@@ -1,0 +1,27 @@
+"""The web server's settings; gunicorn reads this file."""
+
+import os
+import signal
+from pathlib import Path
+
+from webapp.embedded.launch import die_with_parent
+
+_host = os.environ.get("HOST") or "127.0.0.1"
+bind = f"{f'[{_host}]' if ':' in _host else _host}:{os.environ.get('PORT') or 8000}"
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_WORKERS") or 2)
+threads = int(os.environ.get("WEB_THREADS") or 4)
+reuse_port = True  # else all kept-alive connections land on one worker
+control_socket_disable = True  # its default file is shared by everything a user runs
+timeout = 60
+graceful_timeout = 2
+keepalive = 5
+accesslog = None  # the app writes a line per request, with its id
+errorlog = "-"
+loglevel = "warning"
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a heartbeat file without a name
+
+
+def post_fork(server: object, worker: object) -> None:  # noqa: ARG001
+    """A worker ends with its master, even if that is killed."""
+    die_with_parent(signal.SIGKILL)

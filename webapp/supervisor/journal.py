@@ -1,0 +1,119 @@
+"""What the processes say: every line as JSON into var/log, and to the terminal what a person there wants to know."""
+
+import json
+import logging
+import os
+import queue
+import sys
+import threading
+from collections import deque
+from contextlib import suppress
+from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+FILE_BYTES = 5_000_000
+OLD_FILES = 2
+KEPT_LINES = 40
+LOUD = {"warning", "error", "critical"}
+WAITING_LINES = 1000
+
+
+class Journal:
+    """Log files named by process below `folder`, and the terminal.
+
+    Loud for the terminal are lines that are no JSON (a traceback) and JSON lines of level warning or worse;
+    `verbose` makes every line loud. A terminal that does not take lines (paused by Ctrl-S, closed) loses some; it
+    never holds a process up.
+    """
+
+    def __init__(self, folder: Path, *, verbose: bool = False) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.verbose = verbose
+        self._files: dict[str, RotatingFileHandler] = {}
+        self._last: dict[str, deque[str]] = {}
+        self._terminal: queue.Queue[str | None] = queue.Queue(WAITING_LINES)
+        self._printer = threading.Thread(target=self._print, name="terminal", daemon=True)
+        self._printer.start()
+
+    def say(self, text: str) -> None:
+        """A line of our own, for the person and for the record."""
+        self.show(text)
+        self.record("supervisor", text)
+
+    def show(self, text: str) -> None:
+        """Text for the person only, such as a sign-in link."""
+        with suppress(queue.Full):
+            self._terminal.put_nowait(text)
+
+    def pipe(self, name: str, *, quiet: bool = False) -> int:
+        """A file descriptor to which process `name` may write its lines, again and again as it is restarted.
+
+        `quiet`: nothing of it goes to the terminal (unless `verbose`).
+        """
+        reading, writing = os.pipe()
+        threading.Thread(target=self._read, args=(name, reading, quiet), name=f"log-{name}", daemon=True).start()
+        return writing
+
+    def record(self, name: str, line: str) -> None:
+        """A line of process `name` for its file only; what is no JSON object becomes one."""
+        self._last.setdefault(name, deque(maxlen=KEPT_LINES)).append(line)
+        if _parsed(line) is None:
+            line = json.dumps({"at": datetime.now(UTC).isoformat(), "process": name, "message": line})
+        if name not in self._files:
+            self._files[name] = _Rotating(
+                self.folder / f"{name}.log", maxBytes=FILE_BYTES, backupCount=OLD_FILES, encoding="utf-8", delay=True
+            )
+        self._files[name].handle(logging.makeLogRecord({"msg": line}))
+
+    def last(self, name: str, count: int = 1) -> list[str]:
+        """The newest lines of process `name`, oldest of them first."""
+        return [_human(line) for line in list(self._last.get(name, ()))[-count:]]
+
+    def close(self) -> None:
+        """Show what is still to be shown."""
+        with suppress(queue.Full):
+            self._terminal.put(None, timeout=1)
+        self._printer.join(1)
+
+    def _print(self) -> None:
+        while (text := self._terminal.get()) is not None:
+            with suppress(OSError, ValueError):  # the terminal is gone; the files go on
+                sys.stdout.write(text + "\n")
+                sys.stdout.flush()
+
+    def _read(self, name: str, reading: int, quiet: bool) -> None:
+        with open(reading, encoding="utf-8", errors="replace") as lines:
+            for raw in lines:
+                line = raw.rstrip("\n")
+                if not line:
+                    continue
+                self.record(name, line)
+                parsed = _parsed(line)
+                loud = parsed is None or str(parsed.get("level", "")).lower() in LOUD
+                if self.verbose or (loud and not quiet):
+                    self.show(f"{name:<9}| {_human(line)}")
+
+
+class _Rotating(RotatingFileHandler):
+    """A log file that, when it cannot be written (full disk), loses lines instead of complaining about each."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Nothing can be said about a log that cannot be written."""
+
+
+def _parsed(line: str) -> dict[str, object] | None:
+    if line.startswith("{"):
+        with suppress(ValueError):
+            found = json.loads(line)
+            return found if isinstance(found, dict) else None
+    return None
+
+
+def _human(line: str) -> str:
+    parsed = _parsed(line)
+    if parsed is None:
+        return line
+    message = str(parsed.get("message") or parsed.get("event") or parsed.get("msg") or line)
+    return f"{parsed.get('level', 'info')}: {message}"

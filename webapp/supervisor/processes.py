@@ -1,0 +1,146 @@
+"""The processes of one machine as plain data, and how one is kept running."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from webapp.embedded import ServiceError
+from webapp.embedded.child import end, spawn
+from webapp.supervisor.settings import CLONE
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+STEADY_SECONDS = 60.0  # one that ran this long has put its failures behind it
+
+PYTHON = sys.executable
+FLASK = (PYTHON, "-m", "flask", "--app", "webapp")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command that must end well before the processes start. `says`: what it does, for the person waiting.
+
+    `{base_url}` in the command is filled in. `gives_link`: the last line it prints is a sign-in link.
+    """
+
+    says: str
+    command: tuple[str, ...]
+    gives_link: bool = False
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that is to run all the time; it gets `grace_s` seconds after SIGTERM before it is ended by force."""
+
+    name: str
+    command: tuple[str, ...]
+    grace_s: float
+
+
+STEPS = (
+    Step("Bringing the database up to date", (*FLASK, "db", "upgrade")),
+    Step("Preparing the first client and user", (*FLASK, "bootstrap", "--base-url", "{base_url}"), gives_link=True),
+)
+# In the order in which they start; they end in the opposite one. All graces together stay well below ten seconds.
+PROCESSES = (
+    Process("hub", (PYTHON, "-m", "webapp.live.hub"), 0.5),
+    Process("renderer", (PYTHON, "-m", "webapp.live.renderer"), 0.5),
+    Process("worker", (PYTHON, "worker.py"), 2.5),
+    Process("web", (PYTHON, "-m", "gunicorn", "-c", "webapp/supervisor/gunicorn_conf.py", "webapp:create_app()"), 2.0),
+)
+
+
+class Program(Protocol):
+    """What can be kept running: an embedded service, or a `Command`."""
+
+    name: str
+
+    def start(self) -> None:
+        """Start it; a service raises ServiceError if it cannot."""
+
+    def poll(self) -> int | None:
+        """None while it runs, else its exit code."""
+
+    def stop(self, grace_s: float | None = None) -> None:
+        """End it in order, after `grace_s` (its own measure by default) by force."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
+class Command:
+    """A `Process` that runs in the clone's folder with `env`, its output going to a file descriptor."""
+
+    def __init__(self, process: Process, env: Mapping[str, str], output: int) -> None:
+        self.name = process.name
+        self._process = process
+        self._env = env
+        self._output = output
+        self._running: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it. One that cannot start ends at once with an exit code."""
+        self.kill()  # whatever is left of its process group
+        self._running = spawn(self._process.command, env=self._env, cwd=CLONE, stdout=self._output)
+
+    def poll(self) -> int | None:
+        """None while it runs, else its exit code (0 if it never started)."""
+        return self._running.poll() if self._running else 0
+
+    def stop(self, grace_s: float | None = None) -> None:
+        """Ask it to end (SIGTERM); after `grace_s` end it and its process group by force."""
+        if self._running:
+            end(self._running, signal.SIGTERM, self._process.grace_s if grace_s is None else grace_s)
+            self._running = None
+
+    def kill(self) -> None:
+        """End it and its process group at once."""
+        if self._running:
+            end(self._running, signal.SIGKILL, 1)
+            self._running = None
+
+
+class Tended:
+    """A program that is started again when it ends, after a pause that doubles with each failure in a row."""
+
+    def __init__(self, program: Program, say: Callable[[str], None]) -> None:
+        self.program = program
+        self.failures = 0
+        self._say = say
+        self._started_at = time.monotonic()
+        self._due_at: float | None = None
+
+    def tend(self) -> None:
+        """Look after it; to be called a few times a second."""
+        now = time.monotonic()
+        if self._due_at is not None:
+            if now >= self._due_at:
+                self._restart()
+        elif (code := self.program.poll()) is not None:
+            self._failed(_how_it_ended(code))
+        elif now - self._started_at > STEADY_SECONDS:
+            self.failures = 0
+
+    def _restart(self) -> None:
+        self._due_at = None
+        self._started_at = time.monotonic()
+        try:
+            self.program.start()
+        except (ServiceError, OSError) as error:
+            self._failed(str(error))
+
+    def _failed(self, how: str) -> None:
+        pause_s = min(FIRST_PAUSE_SECONDS * 2**self.failures, LONGEST_PAUSE_SECONDS)
+        self.failures += 1
+        self._due_at = time.monotonic() + pause_s
+        self._say(f"{self.program.name} {how}; starting it again in {pause_s:g} s.")
+
+
+def _how_it_ended(code: int) -> str:
+    if code < 0:
+        return f"was ended by signal {-code} ({signal.strsignal(-code)})"
+    return f"ended with exit code {code}"

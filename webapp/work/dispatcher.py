@@ -1,0 +1,222 @@
+"""The dispatcher: takes back what dead workers held, wakes what waited, and rings for ready work, fairly.
+
+Any number of copies may run: rows are taken with SKIP LOCKED, and each round is a few short transactions. It signs in
+as the system login, which may change where work stands and nothing else.
+"""
+
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from uuid import UUID
+
+from flask import Flask
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from webapp import queue
+from webapp.config import Config
+from webapp.database import system_engine
+from webapp.work import registry
+from webapp.work.events import NewEvent, append
+from webapp.work.models import Level, WorkState
+from webapp.work.moves import level_of, move
+
+log = logging.getLogger(__name__)
+
+ROUND_SECONDS = 0.1
+SEEN_EVERY_SECONDS = 2.0
+RERING_EVERY_SECONDS = 1.0
+BATCH = 100
+WINDOWS = {"heavy": 4, "light": 32, "bulk": 32}
+"""How many bells of a queue may hang in Redis. A bell that hangs there can no longer be overtaken by a more urgent
+one, so the queue whose work takes seconds has a short window; the backlog lives in Postgres."""
+AGEING_SECONDS = 60.0
+"""Waiting this long is worth one step of priority, so that nothing waits for ever."""
+EPOCH_KEY = "lotline:epoch"
+
+_EXPIRED = text("""
+    SELECT id FROM work WHERE state = 'running' AND lease_until < clock_timestamp()
+    ORDER BY id LIMIT :batch FOR UPDATE SKIP LOCKED
+""")
+_DUE = text("""
+    SELECT id FROM work WHERE state = 'waiting' AND run_at <= clock_timestamp()
+    ORDER BY id LIMIT :batch FOR UPDATE SKIP LOCKED
+""")
+_FORGET_BELLS = text(
+    "UPDATE work SET dispatched_at = NULL WHERE state = 'ready' AND queue = :queue AND dispatched_at < :before"
+)
+_RUNG = text("""
+    SELECT count(*), count(*) FILTER (WHERE dispatched_at < clock_timestamp() - make_interval(secs => :lease))
+    FROM (SELECT dispatched_at FROM work
+          WHERE state = 'ready' AND queue = :queue AND dispatched_at IS NOT NULL LIMIT 1000) AS rung
+""")
+# The next few of every client by a loose index scan (one probe per client, however long the backlog), then one of
+# each client in turn. A client's turn counts what it already has running, so a newcomer does not wait behind it.
+_NEXT = text("""
+    WITH RECURSIVE clients AS (
+        (SELECT client_id FROM work WHERE state = 'ready' AND dispatched_at IS NULL AND queue = :queue
+         ORDER BY client_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT client_id FROM work WHERE state = 'ready' AND dispatched_at IS NULL AND queue = :queue
+                  AND client_id > clients.client_id ORDER BY client_id LIMIT 1)
+        FROM clients WHERE clients.client_id IS NOT NULL
+    ), busy AS (
+        SELECT client_id, count(*) AS many FROM work
+        WHERE queue = :queue AND (state = 'running' OR (state = 'ready' AND dispatched_at IS NOT NULL))
+        GROUP BY client_id
+    ), candidates AS (
+        SELECT next.id, next.run_at,
+               coalesce(busy.many, 0)
+                 + row_number() OVER (PARTITION BY clients.client_id ORDER BY next.priority, next.run_at, next.id)
+                 AS turn,
+               next.priority - extract(epoch FROM clock_timestamp() - next.run_at) / :ageing AS urgency
+        FROM clients
+        LEFT JOIN busy USING (client_id)
+        CROSS JOIN LATERAL (
+            SELECT id, run_at, priority FROM work
+            WHERE state = 'ready' AND dispatched_at IS NULL AND queue = :queue AND client_id = clients.client_id
+            ORDER BY priority, run_at, id LIMIT :room
+        ) AS next
+        WHERE clients.client_id IS NOT NULL
+    ), chosen AS (
+        SELECT id FROM candidates ORDER BY turn, urgency, run_at, id LIMIT :room
+    )
+    UPDATE work SET dispatched_at = clock_timestamp()
+    WHERE id IN (SELECT id FROM work WHERE id IN (SELECT id FROM chosen) AND state = 'ready'
+                 AND dispatched_at IS NULL FOR UPDATE SKIP LOCKED)
+    RETURNING client_id, id
+""")
+
+
+class Dispatcher:
+    """One copy. `round()` does everything once; `run()` repeats it until told to stop."""
+
+    def __init__(self, app: Flask, *, redis: "Redis | None" = None) -> None:
+        self._config: Config = app.extensions["lotline_config"]
+        with app.app_context():
+            self._engine: Engine = system_engine()
+        self._redis = redis or queue.connect(self._config.redis_url)
+        self._epoch: bytes | None = None
+        self._name = f"dispatcher:{socket.gethostname()}:{os.getpid()}"
+        self._seen_at = self._rerung_at = float("-inf")
+
+    def run(self, stop: threading.Event) -> None:
+        """Rounds every tenth of a second; an outage of either server is waited out."""
+        while not stop.is_set():
+            pause = ROUND_SECONDS
+            try:
+                self.round()
+            except SQLAlchemyError as error:
+                log.warning("dispatcher_round_failed", extra={"reason": str(error).splitlines()[0]})
+                pause = 0.5
+            stop.wait(pause)
+        try:
+            with self._engine.begin() as connection:
+                registry.sign_off(connection, self._name)
+        except SQLAlchemyError as error:
+            log.warning("dispatcher_sign_off_failed", extra={"reason": str(error).splitlines()[0]})
+
+    def round(self) -> None:
+        """Reap, wake, check the bells, ring."""
+        now = time.monotonic()
+        if now - self._seen_at >= SEEN_EVERY_SECONDS:
+            with self._engine.begin() as connection:
+                registry.sign_on(connection, self._name, kind="dispatcher", lane=None)
+            self._seen_at = now
+        self._take(_EXPIRED, self._reap)
+        self._take(_DUE, self._wake)
+        self._notice_lost_bells()
+        if now - self._rerung_at >= RERING_EVERY_SECONDS:
+            for lane in WINDOWS:
+                self._rering(lane)
+            self._rerung_at = now
+        for lane, window in WINDOWS.items():
+            self._ring(lane, window)
+
+    def _take(self, which: object, handle: Callable[[Connection, int], "tuple[UUID, int, int]"]) -> None:
+        """Handle the rows one transaction each, so that a stream's lock is held for one event only."""
+        while True:
+            with self._engine.begin() as connection:
+                work_id = connection.execute(which, {"batch": 1}).scalar_one_or_none()  # type: ignore[call-overload]
+                if work_id is None:
+                    return
+                client_id, stream_id, seq = handle(connection, work_id)
+            queue.publish([{"client": str(client_id), "stream": stream_id, "seq": seq}], self._redis)
+
+    def _reap(self, connection: Connection, work_id: int) -> "tuple[UUID, int, int]":
+        return self._ready(
+            connection,
+            work_id,
+            WorkState.RUNNING,
+            also="crashes = crashes + 1",
+            says="stopped answering; it is started again",
+            level=Level.WARNING,
+        )
+
+    def _wake(self, connection: Connection, work_id: int) -> "tuple[UUID, int, int]":
+        return self._ready(connection, work_id, WorkState.WAITING, also="", says="is tried again", level=None)
+
+    def _ready(
+        self, connection: Connection, work_id: int, only_from: WorkState, *, also: str, says: str, level: Level | None
+    ) -> "tuple[UUID, int, int]":
+        moved = move(connection, work_id, WorkState.READY, only_from=only_from, also=also)
+        data = {**moved.args.get("event", {}), "work": moved.id, "from": only_from.value, "to": "ready"}
+        if moved.crashes:
+            data["crashes"] = moved.crashes
+        label = moved.args.get("label", moved.kind)
+        event = NewEvent("work.ready", f"{label} {says}", level or level_of(WorkState.READY), data)
+        return moved.client_id, moved.stream_id, append(connection, moved.stream_id, [event])
+
+    def _notice_lost_bells(self) -> None:
+        """Redis lost its memory: its epoch key changed or vanished. Every ready row's bell counts as not rung."""
+        try:
+            found = self._redis.get(EPOCH_KEY)
+            if found is None:
+                fresh = secrets.token_hex(8).encode()
+                self._redis.set(EPOCH_KEY, fresh, nx=True)
+                found = self._redis.get(EPOCH_KEY) or fresh
+        except RedisError:
+            return
+        if found != self._epoch:
+            if self._epoch is not None:
+                log.warning("redis_lost_its_memory")
+                with self._engine.begin() as connection:
+                    for lane in WINDOWS:
+                        connection.execute(_FORGET_BELLS, {"queue": lane, "before": "infinity"})
+            self._epoch = found if isinstance(found, bytes) else bytes(str(found), "ascii")
+
+    def _rering(self, lane: str) -> None:
+        """Bells older than a lease whose message is no longer in Redis were lost on the way: ring them again."""
+        with self._engine.begin() as connection:
+            rung, old = connection.execute(_RUNG, {"queue": lane, "lease": self._config.lease_seconds}).one()
+            if not old:
+                return
+            try:
+                hanging = Queue(lane, connection=self._redis).count
+            except RedisError:
+                return
+            if hanging < rung:
+                connection.execute(
+                    text(
+                        "UPDATE work SET dispatched_at = NULL WHERE state = 'ready' AND queue = :queue"
+                        " AND dispatched_at < clock_timestamp() - make_interval(secs => :lease)"
+                    ),
+                    {"queue": lane, "lease": self._config.lease_seconds},
+                )
+
+    def _ring(self, lane: str, window: int) -> None:
+        with self._engine.begin() as connection:
+            rung, _ = connection.execute(_RUNG, {"queue": lane, "lease": self._config.lease_seconds}).one()
+            room = window - rung
+            if room <= 0:
+                return
+            rows = connection.execute(_NEXT, {"queue": lane, "room": room, "ageing": AGEING_SECONDS}).all()
+        if rows:
+            queue.ring(lane, [(row.client_id, row.id) for row in rows], self._redis)

@@ -1,0 +1,34 @@
+"""Which code does which kind of work, by dotted string, so that `work` knows no feature and the web loads no engine."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from flask import current_app
+
+CONFIG_KEY = "WORK_KINDS"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`perform`: dotted name of `f(lease) -> None`, which ends by `work.services.finish` or `hold` in one transaction,
+    or raises. `failed`: dotted name of `f(session, moved) -> None`, called in the transaction in which the work failed
+    for good. `deadline_seconds`: how long one attempt may take."""
+
+    perform: str
+    failed: str
+    deadline_seconds: float = 600.0
+
+
+def get(name: str) -> Kind:
+    """The kind registered under this name; KeyError where there is none."""
+    kinds: dict[str, Kind] = current_app.config[CONFIG_KEY]
+    return kinds[name]
+
+
+def resolve(dotted: str) -> Callable[..., Any]:
+    """The function that a dotted string such as `webapp.pipeline.tasks.run_phase` names."""
+    module, _, name = dotted.rpartition(".")
+    function: Callable[..., Any] = getattr(import_module(module), name)
+    return function

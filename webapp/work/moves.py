@@ -1,0 +1,181 @@
+"""The states of work and every move between them: one table, one function.
+
+Each move is one conditional UPDATE whose row count is checked, and leaves its event in the stream. Lock order within
+a transaction is work rows first and streams last (events are written just before commit), so moves cannot deadlock.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, TextClause, text
+from sqlalchemy.orm import Session
+
+from webapp.errors import Conflict
+from webapp.work.models import Level, WorkState
+
+S = WorkState
+
+MOVES: dict[WorkState, frozenset[WorkState]] = {
+    S.BLOCKED: frozenset({S.READY, S.STOPPED}),
+    S.READY: frozenset({S.RUNNING, S.STOPPED}),
+    # Back to ready: the lease ran out, or a worker that shuts down hands it back.
+    S.RUNNING: frozenset({S.DONE, S.HELD, S.WAITING, S.FAILED, S.STOPPED, S.READY}),
+    S.HELD: frozenset({S.DONE, S.READY, S.STOPPED}),
+    S.WAITING: frozenset({S.READY, S.STOPPED}),
+    S.FAILED: frozenset({S.READY}),
+    S.STOPPED: frozenset({S.READY}),
+    S.DONE: frozenset(),
+}
+
+_NO_LEASE = "lease_token = NULL, lease_owner = NULL, lease_until = NULL, deadline_at = NULL"
+_EFFECTS: dict[WorkState, str] = {
+    S.READY: f"{_NO_LEASE}, dispatched_at = NULL, run_at = clock_timestamp(), finished_at = NULL",
+    S.RUNNING: (
+        "epoch = epoch + 1, lease_token = gen_random_uuid(), lease_owner = :owner,"
+        " lease_until = clock_timestamp() + make_interval(secs => :lease),"
+        " deadline_at = clock_timestamp() + make_interval(secs => :deadline),"
+        " attempts = attempts + 1, started_at = clock_timestamp(), finished_at = NULL,"
+        " progress = 0, message = '', dispatched_at = NULL"
+    ),
+    S.DONE: f"{_NO_LEASE}, progress = 100, message = '', last_error = NULL, finished_at = clock_timestamp()",
+    S.HELD: f"{_NO_LEASE}, progress = 100, message = :note, last_error = NULL, finished_at = clock_timestamp()",
+    S.WAITING: (
+        f"{_NO_LEASE}, failures = failures + 1, last_error = :note,"
+        " run_at = clock_timestamp() + make_interval(secs => :delay)"
+    ),
+    S.FAILED: f"{_NO_LEASE}, failures = failures + 1, last_error = :note, finished_at = clock_timestamp()",
+    # The epoch moves on, so that whoever held the lease can write nothing any more.
+    S.STOPPED: f"{_NO_LEASE}, epoch = epoch + 1, dispatched_at = NULL, finished_at = clock_timestamp()",
+}
+_LEVELS = {S.FAILED: Level.ERROR, S.WAITING: Level.WARNING, S.STOPPED: Level.WARNING, S.HELD: Level.WARNING}
+RETURNING = (
+    "id, client_id, stream_id, kind, queue, args, state, epoch, lease_token, attempts, failures, crashes, max_failures"
+)
+
+
+@dataclass(frozen=True)
+class Fence:
+    """Proof of a lease. A worker that lost it changes nothing: both numbers must match."""
+
+    epoch: int
+    token: UUID
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A piece of work as a move left it; `token` only while it runs."""
+
+    id: int
+    client_id: UUID
+    stream_id: int
+    kind: str
+    queue: str
+    args: dict[str, Any]
+    state: WorkState
+    epoch: int
+    token: UUID | None
+    attempts: int
+    failures: int
+    crashes: int
+    max_failures: int
+    came_from: WorkState
+
+
+class IllegalMove(Conflict):
+    """The work is in a state from which this move does not lead, or is gone."""
+
+
+class LeaseLost(Exception):
+    """Somebody else owns the work now, or it was stopped: whatever this worker did must not be written."""
+
+
+def sources(to: WorkState) -> list[WorkState]:
+    """The states from which a move leads to `to`."""
+    return [state for state, targets in MOVES.items() if to in targets]
+
+
+def move(
+    session: Session | Connection,
+    work_id: int,
+    to: WorkState,
+    *,
+    only_from: WorkState | None = None,
+    fence: Fence | None = None,
+    also: str = "",
+    condition: str = "",
+    **values: object,
+) -> Moved:
+    """Move one piece of work to state `to`, or raise; the caller records the event (see `webapp.work.events`).
+
+    `values` fill the parameters that the target's effect names: owner, lease, deadline (running), note (held, waiting,
+    failed), delay (waiting), in seconds. `also` and `condition` are constant SQL of this package.
+
+    Raises:
+        LeaseLost: a fence was given and does not hold.
+        IllegalMove: the work's state does not lead there, or there is no such work for this client.
+    """
+    legal = sources(to)
+    if only_from is not None:
+        if only_from not in legal:
+            raise IllegalMove(f"work cannot go from {only_from} to {to}")
+        legal = [only_from]
+    if fence is not None:
+        legal = [S.RUNNING] if S.RUNNING in legal else []
+    came_from = legal[0] if len(legal) == 1 else _lock(session, work_id, legal, to)
+    where = "id = :id AND state = :came_from" + (f" AND {condition}" if condition else "")
+    parameters: dict[str, object] = {"id": work_id, "came_from": came_from.value, "to": to.value, **values}
+    if fence is not None:
+        where += " AND epoch = :epoch AND lease_token = :token"
+        parameters |= {"epoch": fence.epoch, "token": fence.token}
+    row = session.execute(_update(to, also, where), parameters).one_or_none()
+    if row is None:
+        if fence is not None:
+            raise LeaseLost(f"work {work_id} belongs to somebody else")
+        raise IllegalMove(f"this cannot be done now: it is no longer {came_from}")
+    fields = row._mapping
+    return Moved(
+        id=fields["id"],
+        client_id=fields["client_id"],
+        stream_id=fields["stream_id"],
+        kind=fields["kind"],
+        queue=fields["queue"],
+        args=fields["args"],
+        state=WorkState(fields["state"]),
+        epoch=fields["epoch"],
+        token=fields["lease_token"],
+        attempts=fields["attempts"],
+        failures=fields["failures"],
+        crashes=fields["crashes"],
+        max_failures=fields["max_failures"],
+        came_from=came_from,
+    )
+
+
+def level_of(to: WorkState) -> Level:
+    """How loud the event of a move is."""
+    return _LEVELS.get(to, Level.INFO)
+
+
+_statements: dict[tuple[WorkState, str, str], TextClause] = {}
+
+
+def _update(to: WorkState, also: str, where: str) -> TextClause:
+    key = (to, also, where)
+    if key not in _statements:
+        effects = ", ".join(part for part in ("state = :to", _EFFECTS[to], also) if part)
+        _statements[key] = text(f"UPDATE work SET {effects} WHERE {where} RETURNING {RETURNING}")  # noqa: S608 - constants only
+    return _statements[key]
+
+
+_LOCK = text("SELECT state FROM work WHERE id = :id FOR UPDATE")
+
+
+def _lock(session: Session | Connection, work_id: int, legal: list[WorkState], to: WorkState) -> WorkState:
+    found = session.execute(_LOCK, {"id": work_id}).scalar_one_or_none()
+    if found is None:
+        raise IllegalMove("there is no such work")
+    state = WorkState(found)
+    if state not in legal:
+        raise IllegalMove(f"this cannot be done now: it is {state}, and from there it cannot become {to}")
+    return state

@@ -1,0 +1,262 @@
+"""What happens to work: made, claimed, reported on, finished, held, failed, stopped, set ready again.
+
+Callers hold a `transaction()`; nothing here commits. Every change of state goes through `moves.move` and leaves an
+event. A piece of work's event carries `args["event"]`, so that its owner (a run, a job) can tell its pieces apart.
+"""
+
+import random
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from webapp import queue
+from webapp.database import after_commit
+from webapp.work import kinds
+from webapp.work.events import NewEvent, record
+from webapp.work.models import Level, Work, WorkState
+from webapp.work.moves import Fence, IllegalMove, LeaseLost, Moved, level_of, move
+
+BACKOFF_BASE_SECONDS = 5.0
+BACKOFF_CAP_SECONDS = 300.0
+MAX_CRASHES = 3
+RINGS_PER_CLIENT = 4
+"""How many bells a client rings by itself per queue; what is beyond waits for the dispatcher's fair hand."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A lease on one piece of work."""
+
+    client_id: UUID
+    work_id: int
+    stream_id: int
+    kind: str
+    args: dict[str, Any]
+    fence: Fence
+    attempts: int
+    failures: int
+    crashes: int
+    max_failures: int
+    deadline_seconds: float
+
+    @property
+    def label(self) -> str:
+        """What people call this work."""
+        return str(self.args.get("label", self.kind))
+
+
+def create(
+    session: Session,
+    *,
+    client_id: UUID,
+    stream_id: int,
+    kind: str,
+    lane: str,
+    args: dict[str, Any],
+    ready: bool,
+    priority: int = 5,
+    dedup_key: str | None = None,
+) -> Work:
+    """A new piece of work in queue `lane`, `ready` (its bell rings after commit) or blocked behind another."""
+    work = Work(
+        client_id=client_id,
+        stream_id=stream_id,
+        kind=kind,
+        queue=lane,
+        args=args,
+        state=WorkState.READY if ready else WorkState.BLOCKED,
+        priority=priority,
+        dedup_key=dedup_key,
+    )
+    session.add(work)
+    session.flush()
+    if ready:
+        _ring_after_commit(session, client_id, work.id, lane)
+    return work
+
+
+def claim(session: Session, work_id: int, owner: str, lease_seconds: float) -> Claim | None:
+    """Take the lease on a piece of work, or None: a doubled bell, stopped meanwhile, or not yet due."""
+    row = session.execute(
+        text("SELECT kind FROM work WHERE id = :id AND state = 'ready' AND run_at <= clock_timestamp()"),
+        {"id": work_id},
+    ).one_or_none()
+    if row is None:
+        return None
+    deadline = kinds.get(row.kind).deadline_seconds
+    try:
+        moved = move(
+            session,
+            work_id,
+            WorkState.RUNNING,
+            condition="run_at <= clock_timestamp()",
+            owner=owner,
+            lease=lease_seconds,
+            deadline=deadline,
+        )
+    except IllegalMove:
+        return None
+    if moved.token is None:
+        raise RuntimeError("a running work has no lease")
+    claimed = Claim(
+        client_id=moved.client_id,
+        work_id=moved.id,
+        stream_id=moved.stream_id,
+        kind=moved.kind,
+        args=moved.args,
+        fence=Fence(moved.epoch, moved.token),
+        attempts=moved.attempts,
+        failures=moved.failures,
+        crashes=moved.crashes,
+        max_failures=moved.max_failures,
+        deadline_seconds=deadline,
+    )
+    again = f" (attempt {moved.attempts})" if moved.attempts > 1 else ""
+    _note(moved, f"{claimed.label} started{again}")
+    return claimed
+
+
+_REPORT = text("""
+    UPDATE work SET progress = :progress, message = :message,
+           lease_until = clock_timestamp() + make_interval(secs => :lease)
+    WHERE id = :id AND state = 'running' AND epoch = :epoch AND lease_token = :token
+""")
+
+
+def report(session: Session, claimed: Claim, percent: float, step: str, lease_seconds: float, *, loud: bool) -> None:
+    """Say how far the work is; lengthens the lease. `loud`: worth a line in the log that people read.
+
+    Raises:
+        LeaseLost: the work belongs to somebody else, or was stopped.
+    """
+    progress = max(0, min(100, round(percent)))
+    changed = session.execute(
+        _REPORT,
+        {
+            "id": claimed.work_id,
+            "progress": progress,
+            "message": step,
+            "lease": lease_seconds,
+            "epoch": claimed.fence.epoch,
+            "token": claimed.fence.token,
+        },
+    )
+    if not changed.rowcount:  # type: ignore[attr-defined]
+        raise LeaseLost(f"work {claimed.work_id} belongs to somebody else")
+    data = {**_event_data(claimed.args), "work": claimed.work_id, "percent": progress}
+    level = Level.INFO if loud else Level.DEBUG
+    record(claimed.client_id, claimed.stream_id, NewEvent("work.progress", step, level, data))
+
+
+def finish(session: Session, claimed: Claim, message: str, details: dict[str, Any] | None = None) -> Moved:
+    """The work is done. Raises LeaseLost where it belongs to somebody else: then nothing of it may be written."""
+    moved = move(session, claimed.work_id, WorkState.DONE, fence=claimed.fence)
+    _note(moved, message, details)
+    return moved
+
+
+def hold(session: Session, claimed: Claim, message: str, details: dict[str, Any] | None = None) -> Moved:
+    """The work's result waits for a person. Raises LeaseLost."""
+    moved = move(session, claimed.work_id, WorkState.HELD, fence=claimed.fence, note=message)
+    _note(moved, message, details)
+    return moved
+
+
+def release(session: Session, work_id: int, message: str, details: dict[str, Any] | None = None) -> Moved:
+    """A person decided: held work is done. Raises IllegalMove when it is not held any more."""
+    moved = move(session, work_id, WorkState.DONE, only_from=WorkState.HELD)
+    _note(moved, message, details)
+    return moved
+
+
+def unblock(session: Session, work_id: int) -> Moved:
+    """What stood before this work is done: it is ready, and its bell rings after commit."""
+    moved = move(session, work_id, WorkState.READY, only_from=WorkState.BLOCKED)
+    _ring_after_commit(session, moved.client_id, moved.id, moved.queue)
+    return moved
+
+
+def fail(session: Session, claimed: Claim, reason: str, *, after_seconds: float | None = None, final: bool) -> Moved:
+    """An attempt ended in an error: try again later, or, when `final` or out of attempts, fail. Raises LeaseLost."""
+    out_of_attempts = claimed.failures + 1 >= claimed.max_failures
+    if final or out_of_attempts:
+        moved = move(session, claimed.work_id, WorkState.FAILED, fence=claimed.fence, note=reason)
+        _note(moved, f"{claimed.label} failed: {reason}")
+        return moved
+    delay = after_seconds if after_seconds is not None else backoff_seconds(claimed.failures)
+    moved = move(session, claimed.work_id, WorkState.WAITING, fence=claimed.fence, note=reason, delay=delay)
+    _note(moved, f"{claimed.label} will be tried again in {max(1, round(delay))} s: {reason}", {"delay_seconds": delay})
+    return moved
+
+
+def hand_back(session: Session, claimed: Claim) -> Moved:
+    """The worker shuts down: the work is ready for another, and this attempt counts as nobody's fault."""
+    moved = move(session, claimed.work_id, WorkState.READY, fence=claimed.fence)
+    _note(moved, f"{claimed.label} handed back: its worker is shutting down")
+    return moved
+
+
+def stop(session: Session, work_id: int, message: str) -> Moved:
+    """Stop the work, whatever it does: final at commit. Raises IllegalMove when it has ended already."""
+    moved = move(session, work_id, WorkState.STOPPED)
+    _note(moved, message)
+    return moved
+
+
+def restart(session: Session, work_id: int, only_from: WorkState, message: str) -> Moved:
+    """A person sets failed, stopped or waiting work ready again, with its automatic attempts counted anew."""
+    moved = move(session, work_id, WorkState.READY, only_from=only_from, also="failures = 0, crashes = 0")
+    _note(moved, message)
+    _ring_after_commit(session, moved.client_id, moved.id, moved.queue)
+    return moved
+
+
+def backoff_seconds(failures: int) -> float:
+    """Capped exponential back-off with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter").
+
+    `failures`: how many came before this one. Never below one second, so that a person can see it wait.
+    """
+    ceiling = min(BACKOFF_CAP_SECONDS, BACKOFF_BASE_SECONDS * 2**failures)
+    return random.uniform(1.0, ceiling)  # noqa: S311 - spreads load, guards nothing
+
+
+def _event_data(args: dict[str, Any]) -> dict[str, Any]:
+    data = args.get("event", {})
+    return dict(data) if isinstance(data, dict) else {}
+
+
+def _note(moved: Moved, message: str, details: dict[str, Any] | None = None) -> None:
+    data = {
+        **_event_data(moved.args),
+        "work": moved.id,
+        "from": moved.came_from.value,
+        "to": moved.state.value,
+        "epoch": moved.epoch,
+        **(details or {}),
+    }
+    record(
+        moved.client_id,
+        moved.stream_id,
+        NewEvent(f"work.{moved.state.value}", message, level_of(moved.state), data),
+    )
+
+
+# Only this client's own work is visible here: row-level security makes the count the client's share.
+_MAY_RING = text("""
+    UPDATE work SET dispatched_at = clock_timestamp()
+    WHERE id = :id AND state = 'ready' AND (
+        SELECT count(*) FROM (
+            SELECT 1 FROM work w WHERE w.client_id = :client_id AND w.queue = :queue AND w.state = 'ready'
+               AND w.dispatched_at IS NOT NULL LIMIT :most
+        ) AS rung
+    ) < :most
+""")
+
+
+def _ring_after_commit(session: Session, client_id: UUID, work_id: int, lane: str) -> None:
+    rung = session.execute(_MAY_RING, {"id": work_id, "client_id": client_id, "queue": lane, "most": RINGS_PER_CLIENT})
+    if rung.rowcount:  # type: ignore[attr-defined]
+        after_commit(lambda: queue.ring(lane, [(client_id, work_id)]))

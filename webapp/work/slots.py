@@ -1,0 +1,101 @@
+"""A slot: one process that answers the bells of its queues, one piece of work at a time.
+
+RQ carries the bell and nothing more: a worker without fork that keeps its database connection, whose retries,
+registries and schedules are not used.
+"""
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from flask import Flask
+from redis.exceptions import RedisError
+from rq import SimpleWorker
+from rq.exceptions import StopRequested
+from sqlalchemy.exc import SQLAlchemyError
+
+from webapp import queue
+from webapp.config import Config
+from webapp.database import db, refuse_privileged_login
+from webapp.work import registry, tasks
+
+log = logging.getLogger(__name__)
+
+SEEN_EVERY_SECONDS = 5.0
+# RQ waits for a bell for (ttl - 15) s and gives a silent Redis 10 s more; its default of minutes would outlast a lease.
+WORKER_TTL_SECONDS = 20
+RECONNECT_SECONDS = 0.5
+
+
+class Slot(SimpleWorker):
+    """RQ's worker without its remote control (a thread and a connection that nothing here uses)."""
+
+    exponential_backoff_factor = 1.0
+    log_job_description = False
+
+    def subscribe(self) -> None:
+        """No remote control."""
+
+    def unsubscribe(self) -> None:
+        """No remote control."""
+
+    def request_stop(self, _signum: int, _frame: FrameType | None) -> None:
+        """Asked to end: the work at hand is handed back at its next report, or finished."""
+        tasks.draining.set()
+        if tasks.doing() is None:
+            raise StopRequested
+        self._stop_requested = True
+
+
+def run(app: Flask, lanes: list[str]) -> None:
+    """Answer the bells of `lanes`, in that order, until SIGTERM or SIGINT."""
+    config: Config = app.extensions["lotline_config"]
+    logging.getLogger("rq.worker").setLevel(logging.WARNING)
+    with app.app_context():
+        _until_it_answers(refuse_privileged_login)
+        watcher = threading.Thread(target=_stay_seen, args=(app, lanes[0]), name="seen", daemon=True)
+        watcher.start()
+        signal.signal(signal.SIGTERM, lambda *_: tasks.draining.set())
+        signal.signal(signal.SIGINT, lambda *_: tasks.draining.set())
+        while not tasks.draining.is_set():
+            try:
+                connection = queue.connect(config.redis_url, timeout_seconds=None)
+                slot = Slot(lanes, connection=connection, worker_ttl=WORKER_TTL_SECONDS)
+                slot.work(logging_level="WARNING")
+            except RedisError as error:
+                log.warning("slot_lost_redis", extra={"reason": str(error)})
+            if not tasks.draining.is_set():
+                time.sleep(RECONNECT_SECONDS)
+        with db.engine.begin() as database:
+            registry.sign_off(database, _name())
+
+
+def _until_it_answers(check: Callable[[], None]) -> None:
+    while not tasks.draining.is_set():
+        try:
+            check()
+        except SQLAlchemyError as error:
+            log.warning("waiting_for_database", extra={"reason": str(error).splitlines()[0]})
+            time.sleep(RECONNECT_SECONDS)
+        else:
+            return
+
+
+def _name() -> str:
+    return f"slot:{socket.gethostname()}:{os.getpid()}"
+
+
+def _stay_seen(app: Flask, lane: str) -> None:
+    with app.app_context():
+        while not tasks.draining.is_set():
+            try:
+                with db.engine.begin() as connection:
+                    registry.sign_on(connection, _name(), kind="slot", lane=lane, doing=tasks.doing())
+            except SQLAlchemyError as error:
+                log.warning("slot_sign_on_failed", extra={"reason": str(error).splitlines()[0]})
+            tasks.draining.wait(SEEN_EVERY_SECONDS)

@@ -1,0 +1,110 @@
+"""What slots call when a bell rings."""
+
+import logging
+import os
+import socket
+import threading
+from uuid import UUID
+
+from flask import current_app
+from sqlalchemy.exc import DBAPIError
+
+from webapp.config import Config
+from webapp.database import db, tenant, transaction
+from webapp.errors import DomainError, PermanentError, RetryLater
+from webapp.logs import bound
+from webapp.work import kinds, services
+from webapp.work.lease import HandBack, Heart, Lease
+from webapp.work.models import WorkState
+from webapp.work.moves import LeaseLost
+
+log = logging.getLogger(__name__)
+
+draining = threading.Event()
+"""Set when this process was asked to end."""
+_hearts: dict[int, Heart] = {}
+_doing: list[int] = []
+
+
+def owner() -> str:
+    """This process, as leases and the list of workers name it."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def doing() -> int | None:
+    """The work this process has in hand."""
+    return _doing[0] if _doing else None
+
+
+def perform(client_id: str, work_id: int) -> None:
+    """Claim one piece of work and do it. A bell that is late or doubled finds nothing to claim and is forgotten.
+
+    Never raises for what the work does: its errors end in Postgres. What cannot be written there (the database is
+    away) is left to the lease to run out.
+    """
+    config: Config = current_app.extensions["lotline_config"]
+    try:
+        with tenant(UUID(client_id)):
+            with transaction() as session:
+                claim = services.claim(session, work_id, owner(), config.lease_seconds)
+            if claim is not None:
+                with bound(client_id=client_id, work_id=work_id, **claim.args.get("event", {}), **_run_of(claim)):
+                    _do(Lease(claim, config.lease_seconds, draining), config)
+    except DBAPIError:
+        log.exception("database_away")
+    finally:
+        db.session.remove()
+
+
+def _do(lease: Lease, config: Config) -> None:
+    claim, kind = lease.claim, kinds.get(lease.claim.kind)
+    _doing.append(claim.work_id)
+    try:
+        if claim.crashes >= services.MAX_CRASHES:
+            raise PermanentError(f"crash loop: its worker died {claim.crashes} times while doing this")
+        with _heart(config).beating(lease):
+            kinds.resolve(kind.perform)(lease)
+    except LeaseLost:
+        log.info("lease_lost")
+    except HandBack:
+        with transaction() as session:
+            services.hand_back(session, claim)
+    except (PermanentError, DomainError) as error:
+        _fail(lease, kind, str(error), final=True)
+    except RetryLater as error:
+        _fail(lease, kind, str(error), after_seconds=error.after_seconds)
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        log.exception("work_failed_in_database")
+        _fail(lease, kind, f"the database refused it ({type(error.orig).__name__})")
+    except Exception as error:
+        log.exception("work_failed")
+        _fail(lease, kind, f"unexpected {type(error).__name__}: {error}"[:500])
+    finally:
+        _doing.clear()
+
+
+def _run_of(claim: services.Claim) -> dict[str, object]:
+    return {"run_id": claim.args["run_id"]} if "run_id" in claim.args else {}
+
+
+def _fail(
+    lease: Lease, kind: kinds.Kind, reason: str, *, after_seconds: float | None = None, final: bool = False
+) -> None:
+    reason = reason.replace("\x00", "")
+    try:
+        with transaction() as session:
+            moved = services.fail(session, lease.claim, reason, after_seconds=after_seconds, final=final)
+            if moved.state is WorkState.FAILED:
+                kinds.resolve(kind.failed)(session, moved)
+    except LeaseLost:
+        log.info("lease_lost")
+
+
+def _heart(config: Config) -> Heart:
+    """This process' heart; made on first use, and anew after a fork, which threads do not survive."""
+    pid = os.getpid()
+    if pid not in _hearts:
+        _hearts[pid] = Heart(current_app._get_current_object(), config.beat_seconds)  # type: ignore[attr-defined]
+    return _hearts[pid]
