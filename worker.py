@@ -1,27 +1,37 @@
-"""Starts slots and the dispatcher: `python worker.py slot heavy`, `python worker.py slot light bulk`,
-`python worker.py dispatcher`."""
+"""Starts slots and the dispatcher: `python worker.py` all that this machine is to run, `python worker.py slot heavy`,
+`python worker.py slot light bulk` or `python worker.py dispatcher` one process."""
 
 import signal
 import sys
 import threading
 
-from webapp import create_app
-from webapp.work import slots
-from webapp.work.dispatcher import Dispatcher
+from webapp import config, logs
 
 
 def main(arguments: list[str]) -> None:
-    """Run one process until it is told to stop."""
-    match arguments:
-        case ["slot", *lanes] if lanes:
-            slots.run(create_app(), lanes)
-        case ["dispatcher"]:
-            stop = threading.Event()
-            signal.signal(signal.SIGTERM, lambda *_: stop.set())
-            signal.signal(signal.SIGINT, lambda *_: stop.set())
-            Dispatcher(create_app()).run(stop)
-        case _:
-            sys.exit(__doc__)
+    """Run until told to stop."""
+    logs.configure(" ".join(["worker", *arguments]))
+    with config.exit_on_config_error():
+        match arguments:
+            case []:
+                from webapp.supervisor import pool
+
+                pool.run(config.load())
+            case ["slot", *lanes] if lanes:
+                from webapp.app import create_app
+                from webapp.work import slots
+
+                slots.run(create_app(), lanes)
+            case ["dispatcher"]:
+                from webapp.app import create_app
+                from webapp.work.dispatcher import Dispatcher
+
+                stop = threading.Event()
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    signal.signal(number, lambda *_: stop.set())
+                Dispatcher(create_app()).run(stop)
+            case _:
+                sys.exit(__doc__)
 
 
 if __name__ == "__main__":

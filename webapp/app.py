@@ -25,6 +25,7 @@ from webapp import (
 from webapp.access import guard
 from webapp.access.models import Role
 from webapp.config import MEBIBYTE, Config
+from webapp.work.kinds import Kind
 
 LIVE_PROVIDERS = {
     "run": "webapp.pipeline.live",
@@ -32,6 +33,11 @@ LIVE_PROVIDERS = {
     "user": "webapp.pipeline.live",
 }
 """Which module makes the fragments of a topic, by the word before its colon."""
+
+WORK_KINDS = {
+    "phase": Kind(perform="webapp.pipeline.tasks.run_phase", failed="webapp.pipeline.services.phase_failed"),
+}
+"""Which code does which kind of background work."""
 
 __all__ = ["create_app", "models"]
 
@@ -74,6 +80,8 @@ def _configure(app: Flask, settings: Config) -> None:
         BASE_URL=settings.base_url,
         LOTLINE_VAR=settings.var,
         LIVE_PROVIDERS=LIVE_PROVIDERS,
+        WORK_KINDS=WORK_KINDS,
+        LIVE_SESSIONS="webapp.access.sessions.live_sessions",
         ACCESS_COOKIE=f"lotline_{mark}",
         SESSION_COOKIE_NAME=f"lotline_page_{mark}",
         SESSION_COOKIE_HTTPONLY=True,

@@ -1,29 +1,161 @@
-"""Commands: `flask --app webapp …`. Each speaks in plain lines; a person's mistake is one line and exit code 1."""
+"""Commands: `flask --app webapp …`. What a person can mend is said in one line, with exit code 1."""
 
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from uuid import UUID
 
 import click
 from flask import Flask, current_app
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
 from webapp.access import services, sign_in
-from webapp.access.forms import normal_email
+from webapp.access.forms import Form
 from webapp.access.models import Client, Membership, Role, User
 from webapp.audit.services import SYSTEM
 from webapp.catalog.models import Catalog
 from webapp.config import Config
-from webapp.database import db, tenant, transaction
+from webapp.database import db, system_engine, tenant, transaction
 from webapp.errors import ConfigError, DomainError, Invalid, NotFound
 
 FIRST_CLIENT = "My company"
-FIRST_USER = "Admin"
-FIRST_EMAIL = "admin@localhost"
-DEFAULT_CATALOG = "My products"
+FIRST_NAME, FIRST_EMAIL = "Admin", "admin@localhost"
+FIRST_CATALOG = "My products"
+# Two starts at the same moment make one first client; the number has no meaning beyond being ours.
+BOOTSTRAP_LOCK = 7_302_002
 
 
 def init_app(app: Flask) -> None:
-    """Add the commands."""
-    for command in (bootstrap, create_client, create_user, sign_in_link):
+    """Add our commands, and give all commands plain words for what a person can mend."""
+    for command in (bootstrap_command, create_client_command, create_user_command, link_command):
         app.cli.add_command(command)
+    for known in app.cli.commands.values():
+        known.invoke = _in_plain_words(known.invoke)  # type: ignore[method-assign]
+
+
+def open_client(name: str) -> Client:
+    """A new client with the catalog that its photographed products go to."""
+    client = services.create_client(name, SYSTEM)
+    with tenant(client.id):
+        db.session.add(Catalog(client_id=client.id, name=FIRST_CATALOG, is_default=True))
+        db.session.flush()
+    return client
+
+
+@click.command("bootstrap")
+@click.option("--base-url", help="Address at which browsers reach Lotline.")
+def bootstrap_command(base_url: str | None) -> None:
+    """Make the first client and user where there are none, and a sign-in link for the operator.
+
+    The link is the last line of the output.
+    """
+    with transaction():
+        db.session.execute(select(func.pg_advisory_xact_lock(BOOTSTRAP_LOCK)))
+        if db.session.scalar(select(User.id).limit(1)) is None:
+            user = _add_user(FIRST_EMAIL, FIRST_NAME, is_operator=True)
+            client_id = _find_client("my-company") or open_client(FIRST_CLIENT).id
+            _join(client_id, user, Role.ADMIN)
+            _say(f"Made the client {FIRST_CLIENT!r} and its first user {FIRST_EMAIL} (admin and operator).")
+        operator = db.session.scalar(
+            select(User).where(User.is_operator, User.is_active).order_by(User.created_at, User.id).limit(1)
+        )
+        link = operator and sign_in.make_link(operator.id, SYSTEM, direct=True)
+    if operator and link:
+        _say(f"Sign in as {operator.name} ({operator.email}), once, within {sign_in.LINK_MINUTES} minutes:")
+        click.echo(_address_of(link, base_url))
+    else:
+        _say("There is no active operator to sign in as: make one with `flask create-user EMAIL --operator`.")
+
+
+@click.command("create-client")
+@click.argument("name")
+def create_client_command(name: str) -> None:
+    """Make a client with an empty default catalog."""
+    form = Form({"name": name})
+    name = form.text("name", "A name has at least two letters.", least=2)
+    form.require_valid()
+    with transaction():
+        client = open_client(name)
+    _say(f"Made the client {client.name!r}; its short name is {client.slug}.")
+
+
+@click.command("create-user")
+@click.argument("email")
+@click.option("--name", help="How the person is called. Needed for a new account.")
+@click.option("--client", "slug", help="Short name of the client to work for.")
+@click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.STAFF.value, show_default=True)
+@click.option("--operator", is_flag=True, help="Looks after the whole installation.")
+def create_user_command(email: str, name: str | None, slug: str | None, role: str, operator: bool) -> None:
+    """Make an account, or let an existing one work for one more client. A sign-in link is the last line."""
+    form = Form({"email": email, "name": name or email.partition("@")[0]})
+    email, name = form.email(), form.text("name", "A name is needed.")
+    form.require_valid()
+    with transaction():
+        user = sign_in.by_email(email)
+        if user and not slug:
+            raise Invalid(f"{email} has an account already; --client lets it work for a client.")
+        user = user or _add_user(email, name, is_operator=operator)
+        if slug:
+            client_id = _find_client(slug)
+            if client_id is None:
+                raise NotFound(f"There is no client with the short name {slug!r}.")
+            _join(client_id, user, Role(role))
+        link = sign_in.make_link(user.id, SYSTEM)
+    _say(f"{user.name} ({user.email}) can sign in, once, within {sign_in.LINK_MINUTES} minutes:")
+    click.echo(_address_of(link))
+
+
+@click.command("sign-in-link")
+@click.argument("email")
+def link_command(email: str) -> None:
+    """Make a sign-in link for an account; earlier unused links stop working."""
+    with transaction():
+        user = sign_in.by_email(email)
+        if user is None or not user.is_active:
+            raise NotFound(f"There is no active account {email}.")
+        link = sign_in.make_link(user.id, SYSTEM)
+    _say(f"{user.name} ({user.email}) can sign in, once, within {sign_in.LINK_MINUTES} minutes:")
+    click.echo(_address_of(link))
+
+
+def _add_user(email: str, name: str, *, is_operator: bool) -> User:
+    return services.create_user(SYSTEM, name=name, email=email, is_operator=is_operator)
+
+
+def _join(client_id: UUID, user: User, role: Role) -> None:
+    with tenant(client_id, user.id, role.value):
+        if db.session.get(Membership, (client_id, user.id)):
+            raise Invalid(f"{user.email} works for this client already.")
+        services.join(client_id, user.id, SYSTEM, role)
+
+
+def _find_client(slug: str) -> UUID | None:
+    """The client with this short name. Asked as the system login: the app's sees no client but its own."""
+    with system_engine().connect() as connection:
+        return connection.execute(select(Client.id).where(Client.slug == slug)).scalar()
+
+
+def _address_of(link: sign_in.Link, base_url: str | None = None) -> str:
+    config: Config = current_app.extensions["lotline_config"]
+    return f"{(base_url or config.base_url).rstrip('/')}/sign-in/{link.token}"
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _in_plain_words(invoke: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(invoke)
+    def invoke_plainly(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return invoke(*args, **kwargs)
+        except DomainError as error:
+            raise click.ClickException(" ".join([error.message, *error.fields.values()])) from None
+        except ConfigError as error:
+            raise click.ClickException(str(error)) from None
+        except OperationalError as error:
+            reason = str(error.orig).strip().splitlines()[-1]
+            raise click.ClickException(f"the database does not answer as it should: {reason}") from None
+
+    return invoke_plainly

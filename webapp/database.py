@@ -170,11 +170,15 @@ def transaction() -> Iterator[Session]:
 def reading() -> Iterator[Session]:
     """A look-up that leaves no transaction open behind it; inside a transaction it is simply part of that."""
     session = db.session()
+    alone = not session.info.get(_DEPTH)
     try:
         yield session
-    finally:
-        if not session.info.get(_DEPTH):
+    except BaseException:
+        if alone:
             session.rollback()
+        raise
+    if alone:
+        session.commit()  # a rollback would expire what was read, and the next look at it open a transaction again
 
 
 def after_commit(callback: Callable[[], object]) -> None:

@@ -58,10 +58,8 @@ def refuse_zero_bytes() -> None:
 def answer(status: int, **facts: Any) -> Response:
     """The page for a status. `facts`: what its template may know (says, retry_in_seconds, max_mb)."""
     db.session.rollback()  # the page asks the database again
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        page = 500
-    else:
-        page = status if status in PAGES else 400
+    general = 500 if status >= HTTPStatus.INTERNAL_SERVER_ERROR else 400
+    page = status if status in PAGES else general
     try:
         body = render_template(f"errors/{page}.html", request_id=g.get("request_id"), **facts)
     except Exception:

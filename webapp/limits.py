@@ -1,12 +1,18 @@
 """How often somebody may try. Counted in Redis, and in this process's memory while Redis is away."""
 
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
 from flask import Flask, g, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from werkzeug.wrappers import Response
 
 from webapp.config import Config
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 limiter = Limiter(
     get_remote_address,
@@ -31,6 +37,14 @@ def init_app(app: Flask, config: Config) -> None:
         },
     )
     limiter.init_app(app)
+
+
+def limit(
+    rates: str, key: Callable[[], str], *, count_if: Callable[[Response], bool] | None = None
+) -> Callable[[View], View]:
+    """Let each `key` post to the view so often: `rates` such as `20/minute;200/hour`. With `count_if` only requests
+    count whose answer it accepts, failed ones for example."""
+    return cast(Callable[[View], View], limiter.limit(rates, key_func=key, methods=["POST"], deduct_when=count_if))
 
 
 def address_key() -> str:

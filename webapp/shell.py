@@ -7,7 +7,7 @@ from flask_wtf.csrf import generate_csrf
 from sqlalchemy import func, select
 from werkzeug.local import LocalProxy
 
-from webapp.access.guard import Role
+from webapp.access.models import Role
 from webapp.database import db
 from webapp.pipeline.models import Run, RunState
 

@@ -43,12 +43,11 @@ class BytesMissing(NotFound):
 
 @dataclass(frozen=True)
 class Kept:
-    """Bytes that are safe on the disk. `is_new`: nothing stood under this key before."""
+    """Bytes that are safe on the disk, what names them, and what they are."""
 
     key: str
     sha256: str
     size_bytes: int
-    is_new: bool
 
 
 def init_app(app: Flask, root: Path) -> None:
@@ -165,10 +164,9 @@ def _place(temporary: Path, key: str, sha256: str, size: int) -> Kept:
     """Give synced bytes their real name. What stood there is replaced: it was meant to be the same."""
     target = _path(key)
     _make_folder(target.parent)
-    is_new = not target.exists()
     temporary.replace(target)
     _sync_folder(target.parent)
-    return Kept(key, sha256, size, is_new)
+    return Kept(key, sha256, size)
 
 
 def _make_folder(folder: Path) -> None:

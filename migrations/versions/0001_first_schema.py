@@ -930,7 +930,10 @@ OWNED = (
     " prompt_versions reviews runs seo_findings steps streams work"
 ).split()
 # What the dispatcher may change: where work stands, never what it is or found.
-REAPED = "state, epoch, lease_token, lease_owner, lease_until, crashes, run_at, dispatched_at, last_error, message"
+REAPED = (
+    "state, epoch, lease_token, lease_owner, lease_until, deadline_at, crashes, run_at, dispatched_at, finished_at,"
+    " last_error, message"
+)
 SEARCHED = ("products", "offers")
 
 

@@ -1,14 +1,31 @@
-// The desk: a product that is new comes in on top when it fits the filter; the current tab stays marked.
+// The desk: products that are new, or run again, come in where they belong (newest run on top) when they fit the filter;
+// the current tab stays marked.
 (() => {
+  const rows = document.getElementById("rows");
+  if (!rows) return;
+  const runOf = (row) => row.dataset.run; // ids grow with time
+
+  const place = (row) => {
+    const after = [...rows.children].find((other) => other !== row && runOf(other) < runOf(row));
+    if (!after && "more" in rows.dataset && rows.children.length) return; // it stands on an older page
+    rows.insertBefore(row, after || null);
+    window.htmx.process(row);
+  };
+
   document.addEventListener("htmx:oobErrorNoTarget", (event) => {
     const row = event.detail.content;
-    const rows = document.getElementById("rows");
-    if (!rows || !row.id?.startsWith("row-") || !("firstPage" in rows.dataset)) return;
-    const filter = rows.dataset.filter;
-    if (filter !== "all" && filter !== row.dataset.state) return;
-    if (document.getElementById(row.id)) return;
-    rows.prepend(row);
-    window.htmx.process(row);
+    if (!row.id?.startsWith("row-") || !("firstPage" in rows.dataset)) return;
+    const fits = rows.dataset.filter === "all" || rows.dataset.filter === row.dataset.state;
+    if (fits && !document.getElementById(row.id)) place(row);
+  });
+
+  document.addEventListener("htmx:oobBeforeSwap", (event) => {
+    const { target, fragment } = event.detail;
+    const row = fragment.firstElementChild;
+    if (target.parentElement !== rows || runOf(target) === runOf(row) || !("firstPage" in rows.dataset)) return;
+    event.detail.shouldSwap = false;
+    target.remove();
+    place(row);
   });
 
   const markTab = () => {

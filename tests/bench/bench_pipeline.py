@@ -15,7 +15,9 @@ from sqlalchemy import text
 
 from tests.bench import stack
 from webapp import create_app, queue
-from webapp.database import tenant, transaction
+from webapp.access.models import Client
+from webapp.catalog.models import Catalog, Product
+from webapp.database import new_id, tenant, transaction
 from webapp.pipeline.services import start_run
 
 PHASES = 4
@@ -51,10 +53,13 @@ def main() -> None:
 
 
 def _client() -> tuple[UUID, UUID]:
-    from tests import factories
-
-    client = factories.make_client()
-    return client.id, factories.make_catalog(client).id
+    client = Client(id=new_id(), name="Bench", slug="bench")
+    with tenant(client.id), transaction() as session:
+        session.add(client)
+        session.flush()
+        catalog = Catalog(client_id=client.id, name="Everything", is_default=True)
+        session.add(catalog)
+    return client.id, catalog.id
 
 
 def _ours(client_id: UUID, catalog_id: UUID, runs: int) -> tuple[float, float, float]:
@@ -75,8 +80,6 @@ def _ours(client_id: UUID, catalog_id: UUID, runs: int) -> tuple[float, float, f
 
 
 def _run(client_id: UUID, catalog_id: UUID, many: int) -> None:
-    from webapp.catalog.models import Product
-
     for _ in range(many):
         with transaction() as session:
             product = Product(client_id=client_id, catalog_id=catalog_id)

@@ -1,15 +1,32 @@
 """A small application around the live route, for a real gunicorn. Its provider shows one made-up run."""
 
+import itertools
 import os
 import time
 from pathlib import Path
 from types import SimpleNamespace
 from uuid import UUID
 
-from flask import Flask, g, request
+from flask import Flask, Response, abort, g, request, send_file
 
 from webapp.live.frames import Frame
 from webapp.live.views import bp
+
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = {
+    "htmx.js": ROOT / "node_modules/htmx.org/dist/htmx.min.js",
+    "ws.js": ROOT / "node_modules/htmx-ext-ws/ws.js",
+    "live.js": ROOT / "static/js/live.js",
+}
+WATCH_PAGE = """<!doctype html><html lang=en><head><title>A page</title>
+<meta name="htmx-config" content='{"allowEval":false,"includeIndicatorStyles":false}'>
+<link rel="icon" href="data:,">
+<script src="/js/htmx.js" defer></script><script src="/js/ws.js" defer></script><script src="/js/live.js" defer></script>
+</head><body><span data-live-status></span>
+<div hx-ext="ws" ws-connect="/live?topic=run:a" data-poll-url="/poll"><p id="head">from the page</p>
+<ol id="lines"></ol></div></body></html>"""
+polls = itertools.count(1)
 
 
 def may_watch(viewer, topic):
@@ -36,12 +53,26 @@ def create() -> Flask:
 
     @app.before_request
     def sign_in() -> None:
-        user = request.headers.get("X-User")
+        user = request.headers.get("X-User") or request.cookies.get("user")
         g.viewer = SimpleNamespace(session_id=UUID(int=1), client_id=UUID(int=2), user_id=UUID(user)) if user else None
 
     @app.get("/page")
     def page() -> str:
         return "a page"
+
+    @app.get("/watch")
+    def watch() -> tuple[str, dict[str, str]]:
+        return WATCH_PAGE, {"Content-Security-Policy": "default-src 'self'; img-src data:"}
+
+    @app.get("/js/<name>")
+    def script(name: str) -> Response:
+        return send_file(SCRIPTS[name])
+
+    @app.get("/poll")
+    def poll() -> str:
+        if g.viewer is None:
+            abort(401)
+        return f"<p id=head>from poll {next(polls)}</p>"
 
     app.register_blueprint(bp)
     return app

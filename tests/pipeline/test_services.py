@@ -25,13 +25,13 @@ def states(run):
         select(Work.state).join(Phase, Phase.work_id == Work.id).where(Phase.run_id == run.id).order_by(Phase.number)
     )
     found = [row.value for row in rows.scalars()]
-    db.session.rollback()
+    db.session.commit()
     return found
 
 
 def work_id(run, number):
     found = db.session.execute(select(Phase.work_id).where(Phase.run_id == run.id, Phase.number == number)).scalar_one()
-    db.session.rollback()
+    db.session.commit()
     return found
 
 

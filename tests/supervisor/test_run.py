@@ -1,16 +1,18 @@
 """`make run` seen from outside: real services, stub processes."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
+import time
 
 import psutil
 import pytest
 
 from tests.supervisor.conftest import EXTERNAL, Stack
 from webapp.embedded import Postgres, Redis
-from webapp.supervisor.processes import PROCESSES
+from webapp.supervisor.processes import PROCESSES, Command, Process
 
 FOUR = {"hub": "sleeper", "renderer": "sleeper", "worker": "parent", "web": "web"}
 LINK_STEP = ["Making a link", "print('made'); print('http://here/sign-in/abc')", True]
@@ -61,10 +63,9 @@ def test_nothing_outlives_a_killed_supervisor(stack: Stack) -> None:
 def test_a_process_or_service_that_dies_is_started_again(stack: Stack) -> None:
     process = stack.start(STACK_PROCESSES=FOUR)
     stack.wait_for(process, "Ctrl-C")
-    for name in ("postgres", "redis-server", "env"):
-        victims = [child for child in psutil.Process(process.pid).children() if child.name() == name]
-        victims = victims or [child for child in psutil.Process(process.pid).children() if "python" in child.name()]
-        victims[0].kill()
+    for name in ("postgres", "redis-server", "python"):
+        children = psutil.Process(process.pid).children()
+        next(child for child in children if name in child.name()).kill()
         assert "signal 9" in stack.wait_for(process, "starting it again")
     process.send_signal(signal.SIGINT)
     assert outcome(process)[0] == 0
@@ -83,6 +84,25 @@ def test_processes_that_ignore_the_request_are_ended_by_force(stack: Stack) -> N
 def test_all_graces_together_leave_room_within_ten_seconds() -> None:
     services = Postgres.stop_seconds + Redis.stop_seconds
     assert services + sum(process.grace_s for process in PROCESSES) <= 9.5
+
+
+def test_processes_asked_together_are_waited_for_together() -> None:
+    stubborn = ("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 60; done")
+    reading, writing = os.pipe()
+    several = [Command(Process(str(number), stubborn, grace_s=1), os.environ, writing) for number in range(3)]
+    for command in several:
+        command.start()
+        os.read(reading, 100)
+    for command in several:
+        command.ask_to_end()
+    begun = time.monotonic()
+    for command in several:
+        command.stop()
+    took = time.monotonic() - begun
+    assert [command.poll() for command in several] == [0, 0, 0]
+    assert took < 1 + 1 + 1
+    os.close(reading)
+    os.close(writing)
 
 
 def test_a_process_that_never_stays_up_is_named_with_its_last_words(stack: Stack) -> None:

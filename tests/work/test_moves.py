@@ -39,7 +39,7 @@ def state_of(work):
         return WorkState(session.execute(text("SELECT state FROM work WHERE id = :id"), {"id": work.id}).scalar_one())
 
 
-@pytest.mark.parametrize(("source", "target"), itertools.product(WorkState, WorkState))
+@pytest.mark.parametrize(("source", "target"), list(itertools.product(WorkState, WorkState)))
 def test_a_move_happens_exactly_if_the_table_has_it(client, source, target):
     work = make_work(client, source)
     if target in MOVES[source]:

@@ -85,14 +85,14 @@ def current_actor() -> Actor:
     """The facts about this request that the audit keeps."""
     person: Person | None = g.get("viewer")
     return Actor(
-        user_id=person and person.id,
-        session_id=person and person.session_id,
+        user_id=person.id if person else None,
+        session_id=person.session_id if person else None,
         address=_address(),
         user_agent=request.user_agent.string or None,
     )
 
 
-# --- per request ----------------------------------------------------------------------------------------------------
+# --- per request ----------------------------------------------------------------------------------
 
 
 def init_app(app: Flask) -> None:
@@ -174,7 +174,7 @@ def _address() -> str | None:
         return None  # a unix socket in front of us
 
 
-# --- cookies --------------------------------------------------------------------------------------------------------
+# --- cookies --------------------------------------------------------------------------------------
 
 
 def cookie_name() -> str:

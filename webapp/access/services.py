@@ -171,9 +171,9 @@ def link_for_member(client_id: UUID, user_id: UUID, actor: Actor) -> tuple[User,
     user = db.session.get_one(User, user_id)
     with tenant(None, user_id):
         elsewhere = db.session.scalar(
-            select(func.count()).select_from(Membership).where(
-                Membership.user_id == user_id, Membership.client_id != client_id
-            )
+            select(func.count())
+            .select_from(Membership)
+            .where(Membership.user_id == user_id, Membership.client_id != client_id)
         )
     if (elsewhere or user.is_operator) and actor.user_id != user_id:
         raise Forbidden(
@@ -240,11 +240,15 @@ def _member_for_change(client_id: UUID, user_id: UUID) -> Membership:
 
 
 def _require_another_admin(client_id: UUID, user_id: UUID) -> None:
-    others = select(Membership.user_id).join(User).where(
-        Membership.client_id == client_id,
-        Membership.role == Role.ADMIN,
-        Membership.user_id != user_id,
-        User.is_active,
+    others = (
+        select(Membership.user_id)
+        .join(User)
+        .where(
+            Membership.client_id == client_id,
+            Membership.role == Role.ADMIN,
+            Membership.user_id != user_id,
+            User.is_active,
+        )
     )
     if db.session.scalar(others.limit(1)) is None:
         raise Conflict("Somebody must remain who can manage this client: make another person an admin first.")

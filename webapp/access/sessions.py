@@ -1,20 +1,18 @@
 """Signed-in browsers: begun, recognised, ended. The browser has a token, the database its hash."""
 
-import logging
 from collections.abc import Collection
 from dataclasses import dataclass
-from importlib.util import find_spec
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import ColumnElement, func, select, text, update
 
 from webapp.access.models import Role, UserSession
 from webapp.access.tokens import digest, new_token
 from webapp.audit.services import MAX_USER_AGENT, Actor
 from webapp.database import after_commit, db, system_engine
-
-log = logging.getLogger(__name__)
+from webapp.live.bus import publish_revoked
 
 SEEN_EVERY_SECONDS = 60
 """How exactly it is known when a session was last seen; each request more exact would be a write more."""
@@ -84,9 +82,7 @@ _RECOGNISE = text(
 def recognise(token: str) -> Recognised | None:
     """Who holds this token, or None if it is not valid (any more). One query."""
     with system_engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        rows = connection.execute(
-            _RECOGNISE, {"token_hash": digest(token), "seen_every": SEEN_EVERY_SECONDS}
-        ).all()
+        rows = connection.execute(_RECOGNISE, {"token_hash": digest(token), "seen_every": SEEN_EVERY_SECONDS}).all()
     if not rows:
         return None
     session_id, working_for, is_old, user_id, name, email, is_operator, time_zone, *_ = rows[0]
@@ -144,9 +140,7 @@ def begin(user_id: UUID, actor: Actor, days: int, client_id: UUID | None = None)
 
 def work_for(person: Person, client_id: UUID) -> None:
     """Let the session work for another of the person's clients."""
-    db.session.execute(
-        update(UserSession).where(UserSession.id == person.session_id).values(client_id=client_id)
-    )
+    db.session.execute(update(UserSession).where(UserSession.id == person.session_id).values(client_id=client_id))
     _tell_sockets([person.session_id])
 
 
@@ -202,18 +196,10 @@ def live_sessions(ids: Collection[UUID]) -> set[UUID]:
         return set(connection.execute(_LIVE, {"ids": list(ids)}).scalars())
 
 
-def _in_days(days: int) -> "func.now":
+def _in_days(days: int) -> ColumnElement[datetime]:
     return func.now() + func.make_interval(0, 0, 0, days)
 
 
 def _tell_sockets(session_ids: Collection[UUID]) -> None:
     if session_ids:
-        after_commit(lambda: _publish(session_ids))
-
-
-def _publish(session_ids: Collection[UUID]) -> None:
-    if find_spec("webapp.live.bus") is None:
-        return
-    from webapp.live.bus import publish_revoked
-
-    publish_revoked(session_ids)
+        after_commit(lambda: publish_revoked(session_ids))

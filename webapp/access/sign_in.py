@@ -140,9 +140,7 @@ def use_link(token: str) -> tuple[User, UUID | None]:
 def void_links(user_id: UUID) -> None:
     """Stop the user's unused links."""
     db.session.execute(
-        update(SignInLink)
-        .where(SignInLink.user_id == user_id, SignInLink.used_at.is_(None))
-        .values(used_at=func.now())
+        update(SignInLink).where(SignInLink.user_id == user_id, SignInLink.used_at.is_(None)).values(used_at=func.now())
     )
 
 

@@ -6,7 +6,6 @@ from typing import NamedTuple
 from uuid import UUID
 
 from flask import Blueprint, abort, current_app, flash, g, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from webapp.access import services, sessions, sign_in
@@ -28,7 +27,8 @@ from webapp.access.sessions import Person, Viewer
 from webapp.config import Config
 from webapp.database import db, transaction
 from webapp.errors import DomainError, NotFound
-from webapp.limits import address_key, limiter
+from webapp.limits import address_key, limit, viewer_key
+from webapp.words import _
 
 bp = Blueprint("access", __name__)
 
@@ -40,7 +40,7 @@ def _config() -> Config:
     return config
 
 
-# --- signing in and out -----------------------------------------------------------------------------------------------
+# --- signing in and out ---------------------------------------------------------------------------
 
 
 def _was_refused(response: Response) -> bool:
@@ -48,12 +48,12 @@ def _was_refused(response: Response) -> bool:
 
 
 def _account_key() -> str:
-    return normal_email(request.form.get("email", ""))[:254]
+    return normal_email(request.form.get("email", ""))[:254] or "nobody"
 
 
 # Only failures count, so that a whole warehouse may sign in from one address at the start of a shift.
-_by_address = limiter.limit("20/minute;200/hour", key_func=address_key, methods=["POST"], deduct_when=_was_refused)
-_by_account = limiter.limit("10/15minutes", key_func=_account_key, methods=["POST"], deduct_when=_was_refused)
+_by_address = limit("20/minute;200/hour", address_key, count_if=_was_refused)
+_by_account = limit("10/15minutes", _account_key, count_if=_was_refused)
 
 
 @bp.route("/sign-in", methods=["GET", "POST"], endpoint="sign_in")
@@ -76,25 +76,15 @@ def sign_in_page() -> Page:
     return let_in(redirect(after, 303), token)
 
 
-@bp.get("/sign-in/<token>")
+@bp.route("/sign-in/<token>", methods=["GET", "POST"])
 @public
 def use_link(token: str) -> Page:
     """Where a sign-in link leads: a page with a button, since not only people open links; or straight in."""
+    is_opened = request.method == "GET" and not request.headers.get("Sec-Purpose")  # nor looked at in advance
     try:
-        user = sign_in.holder(token)
-    except NotFound as error:
-        return _link_failed(error)
-    is_opened = request.method == "GET" and not request.headers.get("Sec-Purpose")
-    if sign_in.is_direct(token) and is_opened:
-        return sign_in_by_link(token)
-    return render_template("access/use_link.html", token=token, name=user.name, email=user.email, form=Form())
-
-
-@bp.post("/sign-in/<token>", endpoint="use_link")
-@public
-def sign_in_by_link(token: str) -> Page:
-    """Use a sign-in link up."""
-    try:
+        if request.method != "POST" and not (is_opened and sign_in.is_direct(token)):
+            user = sign_in.holder(token)
+            return render_template("access/use_link.html", token=token, name=user.name, email=user.email, form=Form())
         with transaction():
             user, client_id = sign_in.use_link(token)
             session_token = _begin_session(user, "link", client_id)
@@ -130,7 +120,7 @@ def sign_out() -> Page:
     return response
 
 
-# --- one's own account --------------------------------------------------------------------------------------------------
+# --- one's own account ----------------------------------------------------------------------------
 
 
 class OpenSession(NamedTuple):
@@ -146,7 +136,7 @@ class OpenSession(NamedTuple):
 
 @bp.route("/account", methods=["GET", "POST"])
 @signed_in
-@limiter.limit("20/hour", key_func=lambda: str(current_person().id), methods=["POST"], deduct_when=_was_refused)
+@limit("20/hour", viewer_key, count_if=_was_refused)
 def account() -> Page:
     """Name, time zone, password, and the browsers that are signed in."""
     person = current_person()
@@ -221,7 +211,7 @@ _ACCOUNT_CHANGES: dict[str, Callable[[Person, Form], str]] = {
 }
 
 
-# --- the client and its people ------------------------------------------------------------------------------------------
+# --- the client and its people --------------------------------------------------------------------
 
 
 class NewLink(NamedTuple):
@@ -266,7 +256,7 @@ def _add_member(viewer: Viewer, form: Form) -> str | NewLink:
     return _shown(user, link)
 
 
-def _change_role(viewer: Viewer, form: Form) -> str:
+def _change_role(viewer: Viewer, _form: Form) -> str:
     role = Form.of(request.form, "role").role()
     services.change_role(viewer.client_id, _chosen_member(), current_actor(), role)
     return _("Saved.")

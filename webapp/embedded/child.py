@@ -53,20 +53,16 @@ def spawn(
     )
 
 
-def end(process: subprocess.Popen[bytes], number: int, grace_s: float) -> bool:
-    """End a child by signal `number`, and after `grace_s` seconds, with all of its group, by force.
+def end(process: subprocess.Popen[bytes], number: int, grace_s: float) -> None:
+    """Ask a child to end by signal `number`; after `grace_s` seconds end it by force."""
+    process.send_signal(number)
+    finish(process, grace_s)
 
-    Returns:
-        Whether it ended within the grace.
-    """
-    if process.poll() is None:
-        process.send_signal(number)
-    try:
+
+def finish(process: subprocess.Popen[bytes], grace_s: float) -> None:
+    """Give a child `grace_s` seconds to end; then end it, and in any case what is left of its group, by force."""
+    with suppress(subprocess.TimeoutExpired):
         process.wait(max(grace_s, 0))
-        gentle = True
-    except subprocess.TimeoutExpired:
-        gentle = False
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    return gentle

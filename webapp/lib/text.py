@@ -152,12 +152,14 @@ def is_shouting(text: str) -> bool:
 def title_case(text: str, keep: Iterable[str] = ()) -> str:
     """Repairs a title that is written in capitals or in small letters only; any other title is left as it is.
 
-    `keep`: spellings that are right as they are (brand, model). Codes, units and acronyms are recognised.
+    `keep`: spellings that are right as they are (brand, model); they and codes do not count when the title's case is
+    judged. Units and acronyms are recognised.
     """
     text = clean(text)
-    if not is_shouting(text) and text != text.lower():
-        return text
     spelled = {fold(word): word for phrase in keep for word in clean(phrase).split()}
+    judged = [word for word in text.split() if fold(word) not in spelled and not any(char.isdigit() for char in word)]
+    if not is_shouting(text) and any(word != word.lower() for word in judged):
+        return text
     made = [_word_case(word, first=index == 0, spelled=spelled) for index, word in enumerate(text.split(" "))]
     return " ".join(made)
 
@@ -169,7 +171,8 @@ def _word_case(word: str, *, first: bool, spelled: dict[str, str]) -> str:
         return word.replace(bare, spelled[key])
     if any(char.isdigit() for char in bare):
         unit = bare.lower().lstrip("0123456789.,")
-        return word.lower() if unit in _UNITS else word.upper()
+        mixed = bare not in (bare.lower(), bare.upper())
+        return word if mixed else word.lower() if unit in _UNITS else word.upper()
     if key in _UNITS and not first:
         return word.lower()
     if key in _TITLES:

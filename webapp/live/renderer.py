@@ -100,6 +100,8 @@ class Renderer:
             self._sweep_at = 0.0
         changed = self._look(now) if self.hub.is_welcome and now >= self._sweep_at else []
         self._obey_hub()
+        if not self.hub.is_welcome:
+            self._forget_all()
         self._judge(heard, changed)
         self._render_next(now)
 
@@ -119,7 +121,7 @@ class Renderer:
             changed = self._sweep.look(self._topics_of)
             self._swept_at = now
         except SQLAlchemyError as error:
-            log.warning("sweep failed", extra={"reason": str(error)})
+            log.warning("sweep failed", extra={"reason": _first_line(error)})
         oldest = min((due.since for due in self._due.values()), default=now)
         self.hub.send(wire.Alive(fresh=self._swept_at == now and now - oldest < LATE_SECONDS))
         return changed
@@ -171,7 +173,7 @@ class Renderer:
             with self.app.app_context():
                 valid = self._live_sessions(sessions)
         except SQLAlchemyError as error:
-            log.warning("sessions not checked", extra={"reason": str(error)})
+            log.warning("sessions not checked", extra={"reason": _first_line(error)})
             return
         over = [session_id for session_id in sessions if session_id not in valid]
         if over:
@@ -200,7 +202,9 @@ class Renderer:
             self._render(stream_id, due.client_id, seq)
         except Exception as error:
             if _is_outage(error):
-                log.warning("fragments wait for the database", extra={"stream": stream_id, "reason": str(error)})
+                log.warning(
+                    "fragments wait for the database", extra={"stream": stream_id, "reason": _first_line(error)}
+                )
                 for each in self._due.values():
                     each.not_before = time.monotonic() + OUTAGE_PAUSE_SECONDS
             else:
@@ -247,6 +251,10 @@ class Renderer:
         if stream_id not in self._kinds:
             self._kinds[stream_id] = self._sweep.kind_of(stream_id)
         return self._kinds[stream_id]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _is_outage(error: Exception) -> bool:

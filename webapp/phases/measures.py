@@ -42,7 +42,7 @@ _UNITS: dict[str, tuple[str, float]] = {
     "diapers": ("count", 1), "pièces": ("count", 1), "pezzi": ("count", 1), "stuks": ("count", 1),
 }  # fmt: skip
 _UNIT = "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
-_MEASURE = re.compile(rf"(?<![\w.,/-])(\d+(?:[.,]\d+)?|\d{1, 2}/\d{1, 2})(\s?-?\s?)({_UNIT})(?![\w])", re.IGNORECASE)
+_MEASURE = re.compile(rf"(?<![\w.,/-])(\d+(?:[.,]\d+)?|\d\d?/\d\d?)(\s?-?\s?)({_UNIT})(?![\w])", re.IGNORECASE)
 _SMALL_UNITS = frozenset(("ml", "g", "mg", "mm", "mah", "w", "gb", "mb"))
 
 _PACKS = [
@@ -58,6 +58,7 @@ _PACKS = [
     )
 ]
 _PACK_WORDS = {"twin pack": 2, "twinpack": 2, "double pack": 2, "doppelpack": 2, "triple pack": 3, "pair of": 2}
+_PACK_PHRASE = re.compile("|".join(_PACK_WORDS), re.IGNORECASE)
 _ROUNDING = 0.04
 """Share by which labels round when they give a size in a second unit: 12 oz is 340 g, 2.5 fl oz is 75 ml."""
 
@@ -79,8 +80,8 @@ def measures(text: str) -> tuple[Measure, ...]:
 
 def without(text: str) -> str:
     """The text without its sizes and pack sizes: what is left names the thing itself."""
-    text = _MEASURE.sub(" ", clean(text))
-    for pattern in _PACKS:
+    text = clean(text)
+    for pattern in (*_PACKS, _PACK_PHRASE, _MEASURE):
         text = pattern.sub(" ", text)
     return clean(text)
 
@@ -122,3 +123,8 @@ def same(one: Measure, other: Measure) -> bool:
     tolerance = _ROUNDING if _UNITS[one.unit] != _UNITS[other.unit] else 0.001
     larger = max(one.amount, other.amount)
     return one.dimension == other.dimension and abs(one.amount - other.amount) <= tolerance * larger
+
+
+def agree(ours: Sequence[Measure], theirs: Sequence[Measure]) -> bool:
+    """Whether at least one size is given by both."""
+    return any(same(a, b) for a in ours for b in theirs)

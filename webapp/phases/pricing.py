@@ -114,5 +114,4 @@ def _basis_words(market: Market, asked: Decimal | None) -> str:
 
 
 def _offers(market: Market) -> str:
-    count = sum(offer.used and offer.kind != "list" for offer in market.offers)
-    return "1 offer" if count == 1 else f"{max(count, market.offers_used):,} offers"
+    return "1 offer" if market.offers_used == 1 else f"{market.offers_used:,} offers"

@@ -6,7 +6,7 @@ Only what was found is said: nothing here guesses a feature.
 from dataclasses import dataclass
 
 from webapp.lib import gtin
-from webapp.lib.text import clean, contains_words, cut, fold, is_code, title_case, without_words, words
+from webapp.lib.text import clean, contains_words, cut, fold, is_code, title_case, without_words, word_set, words
 from webapp.phases import measures
 from webapp.phases.channels import CONDITION_WORDS
 from webapp.phases.facts import Analysis, Condition, Identity, Market
@@ -20,6 +20,9 @@ _MEASURE_NAMES = {
     "volume": "Volume", "weight": "Weight", "length": "Size", "storage": "Storage capacity", "power": "Power",
     "voltage": "Voltage", "charge": "Battery capacity", "count": "Number of pieces",
 }  # fmt: skip
+
+
+_PAIRS = word_set("headphones earphones glasses sunglasses scissors trousers jeans shorts pliers binoculars")
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,14 @@ class Known:
         return leaf(self.category)
 
     @property
+    def thing(self) -> str:
+        """One of the category, as a name for it: `Digital Cameras` is a category, a `Digital Camera` a thing. '' for a
+        category of several kinds (`Toys & Games`)."""
+        if not self.kind or "&" in self.kind or "," in self.kind:
+            return ""
+        return self.kind if fold(self.kind).split()[-1] in _PAIRS else _singular(self.kind)
+
+    @property
     def code_label(self) -> str:
         """What the barcode number is called in the trade: EAN, UPC, ISBN or GTIN."""
         if not self.gtin14:
@@ -66,6 +77,11 @@ class Known:
     def code(self) -> str:
         """The barcode number as it stands under the bars."""
         return gtin.written(self.gtin14) if self.gtin14 else ""
+
+    @property
+    def is_book(self) -> bool:
+        """Whether it is a book: it has an ISBN, and neither brand nor model number are asked of it."""
+        return self.code_label == "ISBN"
 
     @property
     def mpn(self) -> str:
@@ -110,9 +126,33 @@ def leaf(category: str) -> str:
     return clean(category)
 
 
+def _singular(kind: str) -> str:
+    if kind.endswith("ies") and len(kind) > 5:
+        return f"{kind[:-3]}y"
+    if kind.endswith(("ches", "shes", "xes", "sses")):
+        return kind[:-2]
+    return kind[:-1] if kind.endswith("s") and not kind.endswith(("ss", "us", "is")) and len(kind) > 4 else kind
+
+
+def details(facts: Known) -> list[tuple[str, str]]:
+    """Name and value of every known fact besides name and condition, what a buyer asks first on top."""
+    pairs = [
+        ("Brand", facts.brand),
+        ("Model", facts.model),
+        *facts.sizes,
+        ("Pack of", str(facts.pack) if facts.pack and facts.pack > 1 else ""),
+        ("Colour", ", ".join(facts.colours)),
+        ("Category", facts.kind),
+        (facts.code_label, facts.code),
+    ]
+    return [(name, value) for name, value in pairs if value]
+
+
 def headline(facts: Known) -> str:
     """The product in one phrase: brand, name and model, each once. '' when nothing of it is known."""
-    name = facts.name or facts.kind
+    if not facts.name:
+        return " ".join(part for part in (facts.brand, facts.model, facts.thing) if part)
+    name = facts.name
     brand = "" if contains_words(name, facts.brand) else facts.brand
     model = "" if contains_words(name, facts.model) or fold(facts.model) == fold(name) else facts.model
     if brand and contains_words(brand, model):
@@ -128,7 +168,8 @@ def _sizes(text: str) -> tuple[tuple[str, str], ...]:
     """The first size of each kind; several lengths are a shape (20 x 30 cm) that no single word names, so none."""
     found: dict[str, list[str]] = {}
     for measure in measures.measures(text):
-        found.setdefault(measure.dimension, []).append(measure.text)
+        written = f"{measure.amount:g}" if measure.dimension == "count" else measure.text
+        found.setdefault(measure.dimension, []).append(written)
     return tuple(
         (_MEASURE_NAMES[dimension], sizes[0])
         for dimension, sizes in found.items()

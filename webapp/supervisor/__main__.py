@@ -168,13 +168,13 @@ def _take_steps(steps: Sequence[Step], env: Mapping[str, str], settings: Setting
         finally:
             end(taken, signal.SIGKILL, 1)
         lines = [line for line in output.splitlines() if line.strip()]
-        for line in [*complaints.splitlines(), *lines[: -1 if step.gives_link else None]]:  # links are not for logs
+        if step.gives_link and lines and lines[-1].startswith("http"):
+            link = lines.pop()  # which is not for the log
+        for line in [*complaints.splitlines(), *lines]:
             journal.record("steps", line)
         if taken.returncode != 0:
             said = complaints.strip() or output.strip() or f"exit code {taken.returncode}"
             raise ServiceError(f"this step failed: {step.says}.\n{said}")
-        if step.gives_link and lines:
-            link = lines[-1].strip()
     return link
 
 

@@ -16,6 +16,7 @@ FILE_BYTES = 5_000_000
 OLD_FILES = 2
 KEPT_LINES = 40
 LOUD = {"warning", "error", "critical"}
+UNSHOWN = {"at", "process", "logger"}
 WAITING_LINES = 1000
 
 
@@ -112,8 +113,10 @@ def _parsed(line: str) -> dict[str, object] | None:
 
 
 def _human(line: str) -> str:
-    parsed = _parsed(line)
-    if parsed is None:
+    """A JSON line in short: level, what happened, and its fields but for those that a terminal knows anyway."""
+    fields = _parsed(line)
+    if fields is None:
         return line
-    message = str(parsed.get("message") or parsed.get("event") or parsed.get("msg") or line)
-    return f"{parsed.get('level', 'info')}: {message}"
+    level, event = fields.pop("level", "info"), fields.pop("event", None) or fields.pop("message", "")
+    rest = ", ".join(f"{name}: {value}" for name, value in fields.items() if name not in UNSHOWN)
+    return f"{level}: {event}" + (f" ({rest})" if rest else "")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from webapp.embedded import ServiceError
-from webapp.embedded.child import end, spawn
+from webapp.embedded.child import finish, spawn
 from webapp.supervisor.settings import CLONE
 
 FIRST_PAUSE_SECONDS = 0.5
@@ -45,12 +45,13 @@ STEPS = (
     Step("Bringing the database up to date", (*FLASK, "db", "upgrade")),
     Step("Preparing the first client and user", (*FLASK, "bootstrap", "--base-url", "{base_url}"), gives_link=True),
 )
-# In the order in which they start; they end in the opposite one. All graces together stay well below ten seconds.
+# In the order in which they start; they end in the opposite one. The graces and those of the services add up to less
+# than ten seconds.
 PROCESSES = (
     Process("hub", (PYTHON, "-m", "webapp.live.hub"), 0.5),
     Process("renderer", (PYTHON, "-m", "webapp.live.renderer"), 0.5),
-    Process("worker", (PYTHON, "worker.py"), 2.5),
-    Process("web", (PYTHON, "-m", "gunicorn", "-c", "webapp/supervisor/gunicorn_conf.py", "webapp:create_app()"), 2.0),
+    Process("worker", (PYTHON, "worker.py"), 3.0),
+    Process("web", (PYTHON, "-m", "gunicorn", "-c", "webapp/supervisor/gunicorn_conf.py", "webapp.wsgi:app"), 2.0),
 )
 
 
@@ -81,6 +82,7 @@ class Command:
         self._env = env
         self._output = output
         self._running: subprocess.Popen[bytes] | None = None
+        self._asked_at: float | None = None
 
     def start(self) -> None:
         """Start it. One that cannot start ends at once with an exit code."""
@@ -91,17 +93,25 @@ class Command:
         """None while it runs, else its exit code (0 if it never started)."""
         return self._running.poll() if self._running else 0
 
+    def ask_to_end(self) -> None:
+        """Send SIGTERM, once, and return at once: for several that are to end side by side before each is stopped."""
+        if self._running and self._asked_at is None:
+            self._asked_at = time.monotonic()
+            self._running.send_signal(signal.SIGTERM)
+
     def stop(self, grace_s: float | None = None) -> None:
-        """Ask it to end (SIGTERM); after `grace_s` end it and its process group by force."""
-        if self._running:
-            end(self._running, signal.SIGTERM, self._process.grace_s if grace_s is None else grace_s)
-            self._running = None
+        """Ask it to end; when `grace_s` seconds have passed since, end it and its process group by force."""
+        self.ask_to_end()
+        if self._running and self._asked_at is not None:
+            grace_s = self._process.grace_s if grace_s is None else grace_s
+            finish(self._running, grace_s - (time.monotonic() - self._asked_at))
+        self._running = self._asked_at = None
 
     def kill(self) -> None:
         """End it and its process group at once."""
         if self._running:
-            end(self._running, signal.SIGKILL, 1)
-            self._running = None
+            finish(self._running, 0)
+        self._running = self._asked_at = None
 
 
 class Tended:

@@ -86,12 +86,15 @@ _NEXT = text("""
         ) AS next
         WHERE clients.client_id IS NOT NULL
     ), chosen AS (
-        SELECT id FROM candidates ORDER BY turn, urgency, run_at, id LIMIT :room
+        SELECT id, row_number() OVER (ORDER BY turn, urgency, run_at, id) AS place
+        FROM candidates ORDER BY place LIMIT :room
+    ), rung AS (
+        UPDATE work SET dispatched_at = clock_timestamp()
+        WHERE id IN (SELECT id FROM work WHERE id IN (SELECT id FROM chosen) AND state = 'ready'
+                     AND dispatched_at IS NULL FOR UPDATE SKIP LOCKED)
+        RETURNING client_id, id
     )
-    UPDATE work SET dispatched_at = clock_timestamp()
-    WHERE id IN (SELECT id FROM work WHERE id IN (SELECT id FROM chosen) AND state = 'ready'
-                 AND dispatched_at IS NULL FOR UPDATE SKIP LOCKED)
-    RETURNING client_id, id
+    SELECT rung.client_id, rung.id FROM rung JOIN chosen USING (id) ORDER BY chosen.place
 """)
 
 

@@ -17,6 +17,7 @@ from flask import Flask
 from redis.exceptions import RedisError
 from rq import SimpleWorker
 from rq.exceptions import StopRequested
+from rq.worker import WorkerStatus
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import queue
@@ -47,9 +48,9 @@ class Slot(SimpleWorker):
     def request_stop(self, _signum: int, _frame: FrameType | None) -> None:
         """Asked to end: the work at hand is handed back at its next report, or finished."""
         tasks.draining.set()
-        if tasks.doing() is None:
-            raise StopRequested
         self._stop_requested = True
+        if self.get_state() == WorkerStatus.IDLE:
+            raise StopRequested  # out of the wait for a bell
 
 
 def run(app: Flask, lanes: list[str]) -> None:

@@ -1,13 +1,12 @@
 """Phase 4: the listing, ready to be copied to each channel."""
 
 from webapp.lib.money import decimal_string
-from webapp.lib.text import cut, sentence
+from webapp.lib.text import sentence
 from webapp.phases import pricing, wording
 from webapp.phases.channels import DESCRIPTION_LIMIT, TITLE_LIMITS
 from webapp.phases.facts import Analysis, Identity, Listing, Market, Report, Seo
 from webapp.phases.listing.missing import missing
 from webapp.phases.listing.specifics import bullets, specifics
-from webapp.phases.seo.descriptions import sentences
 from webapp.phases.seo.titles import best
 from webapp.phases.wording import Known
 
@@ -19,7 +18,7 @@ def compose(identity: Identity, analysis: Analysis | None, market: Market, seo: 
     report(5, "Collecting what is known")
     facts = wording.known(identity, analysis, market)
     report(25, "Choosing titles")
-    titles = {channel: best(seo.titles, limit) for channel, limit in TITLE_LIMITS.items()}
+    titles = {channel: best(seo.titles, channel, facts.condition) for channel in TITLE_LIMITS}
     report(45, "Proposing a price")
     proposal = pricing.propose(identity.condition, market)
     report(65, "Writing the description")
@@ -43,14 +42,13 @@ def compose(identity: Identity, analysis: Analysis | None, market: Market, seo: 
 
 
 def describe(facts: Known) -> str:
-    """The description in plain text: what it is, its condition, its facts; paragraphs are parted by empty lines."""
+    """The description in plain text: what it is, its condition, its facts as a list; empty lines part the three.
+    Not longer than DESCRIPTION_LIMIT."""
     head = wording.headline(facts)
     if not head:
         return ""
-    paragraphs = [sentence(head)]
+    parts = [sentence(head)]
     if facts.condition_words:
-        paragraphs.append(f"Condition: {facts.condition_words}. {sentence(facts.condition_details)}".strip())
-    others = [text for text in sentences(facts) if text != sentence(facts.condition_details)]
-    paragraphs.append(" ".join(others))
-    whole = "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
-    return whole if len(whole) <= DESCRIPTION_LIMIT else cut(whole, DESCRIPTION_LIMIT)
+        parts.append(f"Condition: {facts.condition_words}. {sentence(facts.condition_details)}".strip())
+    parts.append("\n".join(f"- {name}: {value}" for name, value in wording.details(facts)))
+    return "\n\n".join(part for part in parts if part)[:DESCRIPTION_LIMIT].rstrip()

@@ -21,9 +21,9 @@ def missing(facts: Known, identity: Identity, analysis: Analysis | None, price: 
         (not identity.image_urls, "Photos."),
         (0 < len(identity.image_urls) < _FEW_PHOTOS, "A second photo, from another side."),
         (_poor_photos(analysis), "A better photo: the best one so far is blurred, dark or small."),
-        (not facts.brand, "The brand, or that it has none."),
+        (not facts.brand and not facts.is_book, "The brand, or that it has none."),
         (not facts.code, "The barcode number (EAN, UPC or ISBN), if there is one."),
-        (not facts.model, "The model or part number, if there is one."),
+        (not facts.model and not facts.is_book, "The model or part number, if there is one."),
         (not facts.category, "The category."),
     ]
     return tuple(says for lacks, says in gaps if lacks)

@@ -59,8 +59,8 @@ def research(identity: Identity, offers: Offers, report: Report, now: datetime, 
         currency=chosen if used or list_price else None,
         low=min((one.offer.price for one in used), default=None),
         high=max((one.offer.price for one in used), default=None),
-        offers_found=len(same),
-        offers_used=sum(not one.aside for one in judged),
+        offers_found=sum(not one.is_list_price for one in same),
+        offers_used=len(used),
         newest_days=min(ages, default=None),
         oldest_days=max(ages, default=None),
         offers=tuple(one.priced() for one in listed),
@@ -118,7 +118,7 @@ def _rule(used: Sequence[Sighting], wanted: Condition | None) -> Evidence:
     if wanted is None:
         says += "; the item's own condition is not known"
     elif wanted not in {one.condition for one in used}:
-        says += f"; there is none for {CONDITION_WORDS[wanted]} items"
+        says += f"; there is none in condition “{CONDITION_WORDS[wanted]}”"
     return Evidence(kind="rule", says=f"{says}.")
 
 
@@ -159,7 +159,7 @@ def _fame(marketplace: str) -> int:
 
 def _vote(ballots: Iterable[tuple[str | None, Sighting]], own: str | None, what: str) -> Field:
     """The value that the offers of the same product agree on, each with its weight; our own finding votes like one
-    perfect offer. The spelling is the most frequent one."""
+    perfect offer. Our spelling is kept, else the most frequent one is taken."""
     weights: defaultdict[str, float] = defaultdict(float)
     spellings: dict[str, Counter[str]] = {}
     evidence: dict[str, list[Evidence]] = {}
@@ -180,6 +180,8 @@ def _vote(ballots: Iterable[tuple[str | None, Sighting]], own: str | None, what:
         return Field(evidence=(Evidence(kind="offer", says=says, weight=0.0),))
     ranked = sorted(weights, key=lambda key: (-weights[key], key))
     values = {key: min(spellings[key], key=lambda spelling: (-spellings[key][spelling], spelling)) for key in ranked}
+    if fold(own or "") in values:
+        values[fold(own or "")] = cut(own or "", 200)
     surety = {key: min(95, round(100 * weights[key] / total * (1 - 0.35 ** (1 + weights[key])))) for key in ranked}
     best = ranked[0]
     return Field(

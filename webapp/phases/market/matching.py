@@ -23,6 +23,12 @@ _EXACT = 100
 _SUREST_WITHOUT_BARCODE = 97
 _SUREST_BY_NAME = 88
 _FOR = word_set("for fits fit compatible passend für fur pour para per replacement ersatz replaces suitable kompatibel")
+_ACCESSORIES = word_set(
+    """strap wristband watchband armband sleeve pouch skin decal charger ladegerat ladekabel netzteil manual protector
+    earpads pads cushion cushions hulle tasche schutzhulle coque housse custodia funda hinge knob lid replacement
+    ersatzteil displayschutz cover bumper faceplate"""
+)
+_WITH = word_set("with mit inkl incl including includes and und plus avec con met w bundle set kit")
 _PART_ONLY = re.compile(
     r"\b(?:box only|empty box|nur (?:ovp|karton)|leerkarton|manual only|no (?:device|console|phone)|case only"
     r"|lid only|remote only|charger only|instructions only|parts only|label only)\b"
@@ -75,9 +81,13 @@ def _by_name(ours: Profile, theirs: Profile, likeness: int, *, brand_agrees: boo
         return Match(min(score, SAME - 5), "Resembles it, brand not named")
     if len(telling) < 2:
         return Match(min(score, SAME - 10), "Resembles it, but our name is too short to tell")
-    if ours.model_code or (ours.numbers - theirs.numbers):
-        missing = ours.model if ours.model_code else min(ours.numbers - theirs.numbers)
-        return Match(min(score - 8, SAME + 5), f"Similar name, but {missing} is not in it")
+    if lost := ours.numbers - theirs.numbers:
+        return Match(min(score - 8, SAME - 1), f"Similar name, but {min(lost)} is not in it")
+    if ours.model_code:
+        # `iPhone 12 128 GB`, with every word found, tells as much as its model number; `gaming mouse` does not.
+        sized = bool(ours.numbers) or measures.agree(ours.measures, theirs.measures)
+        tells = sized and _found(ours, theirs) > 0.9
+        return Match(min(score, SAME + 4 if tells else SAME - 1), f"Similar name; {cut(ours.model, 40)} is not in it")
     return Match(score, "Same brand and similar name" if brand_agrees else "Similar name")
 
 
@@ -110,10 +120,16 @@ def _ruled_out(ours: Profile, theirs: Profile, *, model_agrees: bool) -> str:
 
 
 def _is_accessory(ours: Profile, theirs: Profile) -> bool:
+    """An offer that names our product only to say what it fits, or a part of it that ours does not name. Something
+    that comes *with* our product is no reason."""
     if (part := _PART_ONLY.search(fold(theirs.name))) and part.group() not in fold(ours.name):
         return True
     if _FOR & set(ours.tokens):
         return False
+    if (extra := _ACCESSORIES.intersection(theirs.tokens)) and not extra & set(ours.tokens):
+        place = min(theirs.tokens.index(word) for word in extra)
+        if not _WITH & set(theirs.tokens[:place]):
+            return True
     marks = set(ours.brand.split()[:1]) | ours.codes | ({code(ours.model)} if ours.model else set())
     marks.discard("")
     for index, token in enumerate(theirs.tokens):
@@ -174,8 +190,10 @@ def _likeness(ours: Profile, theirs: Profile) -> int:
 
 
 def _found(wanted: Profile, text: Profile) -> float:
-    total = sum(_weight(word) for word in wanted.words)
-    hits = sum(_weight(word) for word in wanted.words if _in(word, text))
+    # A model number that agrees or contradicts is judged elsewhere; that it is not named should not count twice.
+    asked = [word for word in wanted.words if code(word) != wanted.model_code or _in(word, text)]
+    total = sum(_weight(word) for word in asked)
+    hits = sum(_weight(word) for word in asked if _in(word, text))
     return hits / total if total else 0.0
 
 

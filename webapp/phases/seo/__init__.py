@@ -2,7 +2,7 @@
 
 from webapp.lib.text import slug
 from webapp.phases import pricing, wording
-from webapp.phases.channels import META_DESCRIPTION_LIMIT, TITLE_LIMITS
+from webapp.phases.channels import META_DESCRIPTION_LIMIT
 from webapp.phases.facts import Analysis, Identity, Market, Report, Seo
 from webapp.phases.seo import descriptions, keywords, score, structured, titles
 
@@ -14,7 +14,7 @@ def optimise(identity: Identity, analysis: Analysis | None, market: Market, repo
     report(5, "Collecting what is known")
     facts = wording.known(identity, analysis, market)
     report(20, "Collecting search terms")
-    terms = keywords.collect(identity, market, facts.category)
+    terms = keywords.collect(facts, identity.keywords_seen, market)
     report(45, "Writing titles")
     title_candidates = titles.candidates(facts, terms, market.offers)
     report(65, "Writing descriptions")
@@ -26,7 +26,7 @@ def optimise(identity: Identity, analysis: Analysis | None, market: Market, repo
     long = max((text.text for text in description_candidates), key=len, default=short)
     data = structured.product(
         facts,
-        titles.best(title_candidates, TITLE_LIMITS["google"]),
+        titles.best(title_candidates, "google", facts.condition),
         long,
         images,
         proposal.price,

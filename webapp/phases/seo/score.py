@@ -37,24 +37,26 @@ def parts(
 
 def _title(facts: Known, titles: Sequence[Candidate]) -> ScorePart:
     points = round(25 * titles[0].score / 100) if titles else 0
-    lacks = [
-        word for word, value in (("name", facts.name), ("brand", facts.brand), ("model", facts.model)) if not value
-    ]
+    wanted = [("name", facts.name)]
+    wanted += [] if facts.is_book else [("brand", facts.brand), ("model", facts.model)]
+    lacks = [word for word, value in wanted if not value]
     if points >= 25:
         says = FULL
     elif lacks:
-        says = f"Add the {listed(lacks)}: buyers search for {'it' if len(lacks) == 1 else 'them'}."
+        says = f"Add {listed([f'the {word}' for word in lacks])}: buyers search for {_it(lacks)}."
     else:
         says = "A name with more of the words that buyers search for would gain the rest."
     return ScorePart(name="Title", points=points, of=25, says=says)
 
 
 def _identifiers(facts: Known) -> ScorePart:
-    worth = (("barcode", facts.code, 10), ("brand", facts.brand, 6), ("model number", facts.mpn or facts.model, 4))
+    worth = [("barcode", facts.code, 20)]
+    if not facts.is_book:
+        worth = [("barcode", facts.code, 10), ("brand", facts.brand, 6), ("model number", facts.model, 4)]
     points = sum(value for _, known, value in worth if known)
     lacks = [word for word, known, _ in worth if not known]
-    says = f"Add the {listed(lacks)}, so that channels recognise the product." if lacks else FULL
-    return ScorePart(name="Identifiers", points=points, of=20, says=says)
+    says = f"Add {listed([f'the {word}' for word in lacks])}: channels know the product by {_it(lacks)}."
+    return ScorePart(name="Identifiers", points=points, of=20, says=says if lacks else FULL)
 
 
 def _structured(data: dict[str, object]) -> ScorePart:
@@ -95,5 +97,9 @@ def _photos(analysis: Analysis | None, images: Sequence[str]) -> ScorePart:
 def _classification(facts: Known) -> ScorePart:
     lacks = [word for word, value in (("category", facts.category), ("condition", facts.condition)) if not value]
     points = 5 - (3 if "category" in lacks else 0) - (2 if "condition" in lacks else 0)
-    says = f"Say the {listed(lacks)}: buyers filter by it." if lacks else FULL
+    says = f"Say {listed([f'the {word}' for word in lacks])}: buyers filter by {_it(lacks)}." if lacks else FULL
     return ScorePart(name="Category and condition", points=points, of=5, says=says)
+
+
+def _it(things: Sequence[str]) -> str:
+    return "it" if len(things) == 1 else "them"

@@ -1,8 +1,9 @@
 """Title candidates: brand, name and model in the orders that buyers search in, filled up with what is known."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from webapp.lib.text import contains_words, cut, fold, is_shouting, unique, words
+from webapp.phases import measures
 from webapp.phases.channels import TITLE_LIMITS
 from webapp.phases.facts import Candidate, Condition, Keyword, PricedOffer
 from webapp.phases.seo.keywords import ngrams
@@ -11,7 +12,12 @@ from webapp.phases.wording import Known, headline
 SHOWN = 6
 SELLERS_NEEDED = 3
 SELLERS_SHARE = 0.6
-"""A word belongs to the product when this share of at least SELLERS_NEEDED sellers of the same product name it."""
+SELLERS_MATCH = 90
+"""A word belongs to the product when this share of at least SELLERS_NEEDED sellers of surely the same product, by
+SELLERS_MATCH, name it."""
+
+GOOD_LENGTH = 45
+"""Shorter titles leave search terms out; longer ones are not better for it."""
 
 _CONDITION_SUFFIX = {
     Condition.LIKE_NEW: "Like New",
@@ -19,67 +25,85 @@ _CONDITION_SUFFIX = {
     Condition.USED: "Used",
     Condition.FOR_PARTS: "For Parts",
 }
-_WEIGHTS = {"brand": 20, "model": 20, "keywords": 30, "length": 15, "front": 10, "clean": 5}
+_WEIGHTS = {"brand": 20, "model": 20, "keywords": 35, "length": 15, "clean": 10}
 
 
 def candidates(facts: Known, keywords: Sequence[Keyword], offers: Sequence[PricedOffer]) -> tuple[Candidate, ...]:
-    """Titles within each channel's limit, best first; empty when neither name nor brand nor model is known."""
-    extras = unique([*_missing_kind(facts), *_agreed_by_sellers(facts, offers)])
-    condition = _CONDITION_SUFFIX.get(facts.condition) if facts.condition else None
+    """Titles within each channel's limit, best first; empty when neither name nor brand nor model is known.
+
+    Those for eBay end in the condition of what is not new; the shops forbid that (see `best`).
+    """
+    extras = unique([*_kind_unsaid(facts), *_agreed_by_sellers(facts, offers)])
+    suffix = condition_suffix(facts.condition)
     made: list[str] = []
     for lead in _leads(facts):
         for limit in sorted(TITLE_LIMITS.values()):
-            made.append(cut(lead, limit))
-            made.append(_filled(lead, extras, limit))
-            # Only auctions and classifieds want the condition in the title: shops forbid it.
-            if condition and limit == TITLE_LIMITS["ebay"] and not contains_words(lead, condition):
-                made.append(f"{_filled(lead, extras, limit - len(condition) - 3)} - {condition}")
-    scored = [Candidate(text=text, score=score(text, facts, keywords), length=len(text)) for text in unique(made)]
-    ranked = sorted(scored, key=lambda title: (-title.score, title.length, title.text))
-    return tuple(_with_one_for_each_channel(ranked))
+            made += [_filled(lead, extras, limit), cut(lead, limit)]
+        if suffix:
+            made.append(_filled(lead, extras, TITLE_LIMITS["ebay"] - len(suffix)) + suffix)
+    scored = [
+        Candidate(text=text, score=score(text.removesuffix(suffix), facts, keywords), length=len(text))
+        for text in unique(made)
+    ]
+    # sorted() is stable: between equals the more natural order of words, which was made first, wins.
+    ranked = sorted(scored, key=lambda title: -title.score)
+    kept = ranked[:SHOWN]
+    for limit in TITLE_LIMITS.values():
+        if ranked and not any(title.length <= limit for title in kept):
+            kept.append(next(title for title in ranked if title.length <= limit))
+    return tuple(kept)
+
+
+def best(titles: Sequence[Candidate], channel: str, condition: Condition | None) -> str:
+    """The best title for a channel: within its limit, and with the condition at its end only on eBay, where it is
+    wanted. '' when there is none."""
+    suffix = condition_suffix(condition)
+    fitting = [title for title in titles if title.length <= TITLE_LIMITS[channel]]
+    if suffix:
+        stated = [title for title in fitting if title.text.endswith(suffix)]
+        plain = [title for title in fitting if not title.text.endswith(suffix)]
+        fitting = (stated or plain) if channel == "ebay" else (plain or stated)
+    return max(fitting, key=lambda title: title.score).text if fitting else ""
+
+
+def condition_suffix(condition: Condition | None) -> str:
+    """How a title ends that states the condition: ` - Used`; '' for new and for unknown."""
+    word = _CONDITION_SUFFIX.get(condition) if condition else None
+    return f" - {word}" if word else ""
 
 
 def score(title: str, facts: Known, keywords: Sequence[Keyword]) -> int:
-    """0..100: has the brand (20), the model (20), the best search terms by weight (30), a good length (15), what
-    matters within the first 40 characters (10), no shouting and no repeats (5). What is unknown is not held against
-    the title, except by half its points."""
+    """0..100: has the brand (20), the model (20), the best search terms by weight (35), a good length (15), neither
+    shouting nor repeats (10). What is not known costs half its points."""
     parts = {
         "brand": _has(title, facts.brand),
         "model": _has(title, facts.model),
         "keywords": _coverage(title, keywords[:10]),
-        "length": 1.0 if len(title) >= 45 else len(title) / 45,
-        "front": 1.0 if any(known and contains_words(title[:40], known) for known in (facts.brand, facts.model)) else 0,
+        "length": min(len(title) / GOOD_LENGTH, 1.0),
         "clean": 0.0 if is_shouting(title) or _repeats(title) else 1.0,
     }
     return round(sum(_WEIGHTS[name] * share for name, share in parts.items()))
 
 
-def best(titles: Sequence[Candidate], limit: int) -> str:
-    """The best title within a limit; between equals the longer. '' when there is none."""
-    fitting = [title for title in titles if title.length <= limit]
-    return max(fitting, key=lambda title: (title.score, title.length, title.text)).text if fitting else ""
-
-
 def _leads(facts: Known) -> list[str]:
-    core, kind = facts.core, facts.name or facts.kind
-    brand_in_core = contains_words(core, facts.brand)
-    brand = "" if brand_in_core else facts.brand
-    model = "" if contains_words(core, facts.model) or contains_words(facts.brand, facts.model) else facts.model
-    orders = [(brand, model, core or kind), (brand, core or kind, model)] if core or kind else [(brand, model, "")]
-    leads = [" ".join(part for part in order if part) for order in orders]
-    return unique([*leads, headline(facts)])
+    """Orders of brand, name and model, the most natural first. A model that the name lacks stands behind the brand
+    when the name is short (`Sony WH-1000XM4 Headphones`), else at the end (`Tefal Emotion Pan Set E8249014`)."""
+    natural = headline(facts)
+    core = facts.core or (facts.thing if not facts.name else "")
+    model_first = " ".join(part for part in (facts.brand, facts.model, core) if part)
+    short = len(words(core)) <= 3 and not contains_words(facts.name, facts.model)
+    return unique([model_first, natural] if short else [natural, model_first])
 
 
-def _missing_kind(facts: Known) -> Iterable[str]:
-    """The kind of thing, when the name does not say it (`Sony WH-1000XM4` is a pair of `Headphones`)."""
-    stems = {_stem(word) for word in words(facts.name)}
-    if facts.kind and facts.name and len(facts.kind) <= 30 and not stems & {_stem(word) for word in words(facts.kind)}:
-        yield facts.kind
+def _kind_unsaid(facts: Known) -> list[str]:
+    """The kind of thing, when the name says nothing but brand, model and sizes (`Sony WH-1000XM4`)."""
+    telling = [word for word in words(measures.without(facts.core)) if len(word) >= 4 and word.isalpha()]
+    return [facts.thing] if facts.name and facts.thing and len(facts.thing) <= 30 and not telling else []
 
 
 def _agreed_by_sellers(facts: Known, offers: Sequence[PricedOffer]) -> list[str]:
     """Words that most sellers of the same product name and that we do not, in the order sellers write them."""
-    titles = [offer.title for offer in offers if offer.match >= 90]
+    titles = [offer.title for offer in offers if offer.match >= SELLERS_MATCH and offer.kind != "list"]
     if len(titles) < SELLERS_NEEDED:
         return []
     count: dict[str, int] = {}
@@ -88,12 +112,12 @@ def _agreed_by_sellers(facts: Known, offers: Sequence[PricedOffer]) -> list[str]
         for key, word in {fold(run[0]): run[0] for run in ngrams(title, longest=1)}.items():
             count[key] = count.get(key, 0) + 1
             spelled.setdefault(key, word)
-    agreed = [key for key, times in count.items() if times >= SELLERS_SHARE * len(titles)]
-    return [_as_written(spelled[key]) for key in agreed if not contains_words(headline(facts), spelled[key])]
-
-
-def _as_written(word: str) -> str:
-    return word.capitalize() if word.isalpha() and len(word) > 4 and (word.isupper() or word.islower()) else word
+    said = {_stem(word) for word in words(headline(facts))}
+    return [
+        spelled[key].capitalize() if len(key) > 3 and spelled[key] in (key, key.upper()) else spelled[key]
+        for key, times in count.items()
+        if times >= SELLERS_SHARE * len(titles) and key.isalpha() and _stem(key) not in said
+    ]
 
 
 def _filled(lead: str, extras: Sequence[str], limit: int) -> str:
@@ -105,21 +129,20 @@ def _filled(lead: str, extras: Sequence[str], limit: int) -> str:
     return title
 
 
-def _with_one_for_each_channel(ranked: Sequence[Candidate]) -> list[Candidate]:
-    kept = list(ranked[:SHOWN])
-    for limit in TITLE_LIMITS.values():
-        if ranked and not any(title.length <= limit for title in kept):
-            kept.append(next(title for title in ranked if title.length <= limit))
-    return sorted(kept, key=lambda title: (-title.score, title.length, title.text))
-
-
 def _has(title: str, known: str) -> float:
     return 0.5 if not known else 1.0 if contains_words(title, known) else 0.0
 
 
 def _coverage(title: str, keywords: Sequence[Keyword]) -> float:
+    """Share of the search terms by weight whose words all stand in the title, in whatever order."""
+    there = {_stem(word) for word in words(title)}
     total = sum(keyword.weight for keyword in keywords)
-    return sum(keyword.weight for keyword in keywords if contains_words(title, keyword.text)) / total if total else 0.5
+    hits = sum(
+        keyword.weight
+        for keyword in keywords
+        if {_stem(word) for word in words(keyword.text)} <= there or contains_words(title, keyword.text)
+    )
+    return hits / total if total else 0.5
 
 
 def _repeats(title: str) -> bool:

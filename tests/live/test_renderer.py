@@ -1,0 +1,473 @@
+"""The renderer between a real Postgres, a real Redis and a real hub; the browser's page must end up right."""
+
+import json
+import random
+import shutil
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from uuid import uuid4
+
+import flask_migrate
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+import webapp.models  # noqa: F401 - the migrations compare with all of them
+from tests.live import tiny_provider
+from webapp import config, database, queue
+from webapp.database import db, tenant, transaction
+from webapp.embedded import Home, Postgres, Redis
+from webapp.live import bus, wire
+from webapp.live import hub as hub_module
+from webapp.live import renderer as renderer_module
+from webapp.live.renderer import Renderer
+from webapp.work import events
+
+ROOT = Path(__file__).parents[2]
+KEY = "a secret key of tests, long enough"
+
+
+@pytest.fixture(scope="module")
+def services():
+    """A Postgres with the schema and a Redis, both of which a test may stop and start."""
+    root = Path(tempfile.mkdtemp(prefix="lotline-live-"))
+    root.chmod(0o711)
+    postgres, redis = Postgres(root, KEY, settings={"fsync": "off"}), Redis(root)
+    postgres.start()
+    redis.start()
+    yield SimpleNamespace(postgres=postgres, redis=redis)
+    postgres.kill()
+    redis.kill()
+    home = Home.at(root)
+    for folder in (home.sockets, home.path, root):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def app(services):
+    settings = config.load({"SECRET_KEY": KEY, "DATABASE_URL": services.postgres.url, "REDIS_URL": services.redis.url})
+    app = Flask("tests")
+    app.extensions["lotline_config"] = settings
+    app.config["LIVE_PROVIDERS"] = dict.fromkeys(("run", "client"), "tests.live.tiny_provider")
+    database.init_app(app, settings)
+    queue.init_app(app, services.redis.url)
+    flask_migrate.Migrate(app, db, directory=str(ROOT / "migrations"))
+    with app.app_context():
+        flask_migrate.upgrade()
+    return app
+
+
+class World:
+    """Everything around the renderer: the hub, writers of events, pages that watch."""
+
+    def __init__(self, app, services, stage):
+        self.app, self.services, self.stage = app, services, stage
+        self.valid_sessions = None
+        self.client_id = self.new_client()
+        self.stage.client_id = self.client_id
+
+    def new_client(self):
+        client_id = uuid4()
+        with self.app.app_context(), database.system_engine().connect():
+            pass
+        owner = database.create_engine(self.app.extensions["lotline_config"].database_url)
+        with owner.begin() as connection:
+            connection.execute(
+                text("INSERT INTO clients (id, name, slug) VALUES (:id, 'A client', :slug)"),
+                {"id": client_id, "slug": f"c-{client_id}"},
+            )
+        owner.dispose()
+        return client_id
+
+    def new_stream(self, client_id=None):
+        client_id = client_id or self.client_id
+        with self.app.app_context(), tenant(client_id), transaction() as session:
+            return events.create_stream(session, client_id, "run").id
+
+    def write(self, stream_id, *messages, client_id=None):
+        """Commit these events, one transaction each, told on the bus as always."""
+        client_id = client_id or self.client_id
+        for message in messages:
+            with self.app.app_context(), tenant(client_id), transaction():
+                events.record(client_id, stream_id, events.NewEvent("note", message))
+
+    def write_unheard(self, stream_id, *messages):
+        """Commit events whose message is lost."""
+        for message in messages:
+            with self.app.app_context(), tenant(self.client_id), transaction() as session:
+                events.append(session, stream_id, [events.NewEvent("note", message)])
+
+    def live_sessions(self, ids):
+        return set(ids) if self.valid_sessions is None else self.valid_sessions & set(ids)
+
+    @contextmanager
+    def renderer(self):
+        """A renderer at work until the end of the block; yields once it serves."""
+        with self.app.app_context():
+            redis = queue.connect(self.services.redis.url)
+        renderer = Renderer(self.app, self.stage.path, redis, self.live_sessions)
+        thread = threading.Thread(target=renderer.run, daemon=True)
+        thread.start()
+        try:
+            wait_until(lambda: renderer.hub.is_welcome and (renderer.bus.is_connected or not self.redis_is_up()))
+            yield renderer
+        finally:
+            renderer.stop()
+            thread.join(20)
+            assert not thread.is_alive()
+
+    def redis_is_up(self):
+        return self.services.redis.poll() is None
+
+    def open(self, stream_id, *, between=lambda: None, session=None, topic=None):
+        """A page of that stream, through the same steps as the web process."""
+        topic = topic or tiny_provider.topic_of(stream_id)
+        browser, web, answer = self.stage.offer(
+            topic, client=self.client_id, **({"session": session} if session else {})
+        )
+        assert isinstance(answer, wire.Taken)
+        between()
+        with self.app.app_context(), tenant(self.client_id):
+            state = tiny_provider.state(topic) if topic.startswith("run:") else []
+            db.session.remove()
+        between()
+        pieces = [wire.Piece(frame.key, frame.seq, frame.html.encode()) for frame in state]
+        web.tell(wire.State({topic: pieces}))
+        web.close()
+        return Page(browser)
+
+
+class Page:
+    """What a browser would show: the lines one after the other, and the newest head."""
+
+    def __init__(self, browser):
+        self.browser = browser
+        self.lines, self.head, self.rows = [], "", []
+        self.marks = []
+
+    def read_until(self, head=None, mark=None):
+        """Take frames until this head (or mark) is there."""
+        while True:
+            frame = self.browser.hear()
+            said = frame.payload.decode(errors="replace")
+            if frame.opcode == 8:
+                raise EOFError(int.from_bytes(frame.payload[:2], "big"))
+            if said.startswith("<!--"):
+                self.marks.append(said[4:-3])
+            elif said.startswith("head "):
+                self.head = said
+            elif said.startswith("row "):
+                self.rows.append(said)
+            elif frame.opcode == 1:
+                self.lines += [line for line in said.split("|") if line]
+            if (head is not None and self.head == f"head {head}") or (mark and self.marks[-1:] == [mark]):
+                return self
+
+    def is_quiet(self, seconds=0.3):
+        """Whether nothing comes any more."""
+        try:
+            while self.browser.hear(timeout=seconds).payload.startswith((b"<!--", b"")):
+                return False
+        except TimeoutError:
+            return True
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "never came true"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def world(app, services, make_stage):
+    services.postgres.start()
+    services.redis.start()
+    tiny_provider.calls.clear()
+    tiny_provider.broken_streams.clear()
+    tiny_provider.gate.set()
+    yield World(app, services, make_stage())
+    tiny_provider.gate.set()
+
+
+def test_events_arrive_as_they_are_committed(world):
+    stream = world.new_stream()
+    world.write(stream, "one", "two")
+    with world.renderer():
+        page = world.open(stream).read_until(head=2)
+        world.write(stream, "three", "four")
+        assert page.read_until(head=4).lines == ["one", "two", "three", "four"]
+
+
+def test_each_line_once_whenever_the_page_comes(world):
+    stream = world.new_stream()
+    with world.renderer():
+        numbers = iter(range(1, 1000))
+        first = world.open(stream)
+        pages = [
+            first,
+            *[world.open(stream, between=lambda: world.write(stream, f"{next(numbers)}")) for _ in range(4)],
+        ]
+        world.write(stream, *[f"{next(numbers)}" for _ in range(5)])
+        last = next(numbers) - 1
+        for page in pages:
+            assert page.read_until(head=last).lines == [str(n) for n in range(1, last + 1)]
+
+
+def test_a_lost_message_is_found_by_the_sweep_and_by_the_next_message(world):
+    stream, other = world.new_stream(), world.new_stream()
+    with world.renderer():
+        page = world.open(stream).read_until(head=0)
+        world.write_unheard(stream, "lost")
+        assert page.read_until(head=1).lines == ["lost"]
+        world.write_unheard(stream, "lost again")
+        world.write(stream, "told")
+        assert page.read_until(head=3).lines == ["lost", "lost again", "told"]
+        # Nobody watched this one when its first message was lost.
+        world.write_unheard(other, "early")
+        page = world.open(other, between=lambda: world.write_unheard(other, "in between"))
+        assert page.read_until(head=3).lines == ["early", "in between", "in between"]
+
+
+def test_doubled_and_late_messages_change_nothing(world):
+    stream = world.new_stream()
+    redis = queue.connect(world.services.redis.url)
+    with world.renderer():
+        page = world.open(stream)
+        world.write(stream, "one", "two", "three")
+        page.read_until(head=3)
+        for seq in (3, 1, 2, 3):
+            message = {"client": str(world.client_id), "stream": stream, "seq": seq}
+            redis.publish(queue.EVENTS_CHANNEL, json.dumps(message))
+        redis.publish(queue.EVENTS_CHANNEL, "nonsense")
+        redis.publish(bus.SESSIONS_CHANNEL, "{")
+        world.write(stream, "four")
+        assert page.read_until(head=4).lines == ["one", "two", "three", "four"]
+        assert page.is_quiet()
+
+
+def test_streams_that_nobody_watches_are_not_rendered(world):
+    watched, unwatched = world.new_stream(), world.new_stream()
+    stranger = world.new_client()
+    theirs = world.new_stream(stranger)
+    with world.renderer():
+        page = world.open(watched).read_until(head=0)
+        world.write(theirs, "not for us", client_id=stranger)
+        world.write(watched, "one")
+        page.read_until(head=1)
+        assert theirs not in [call[0] for call in tiny_provider.calls]
+        page.browser.close()
+        wait_until(lambda: not world.stage.hub.topics)
+        tiny_provider.calls.clear()
+        world.write(watched, "two")
+        world.write(unwatched, "one")
+        time.sleep(1.5)  # a sweep goes by as well
+        assert tiny_provider.calls == []
+
+
+def test_many_events_of_a_stream_are_rendered_at_once(world):
+    stream, other = world.new_stream(), world.new_stream()
+    with world.renderer():
+        page, other_page = world.open(stream), world.open(other)
+        page.read_until(head=0)
+        world.write(other, "warm up")
+        other_page.read_until(head=1)
+        tiny_provider.gate.clear()
+        world.write(other, "hold the renderer up")
+        wait_until(lambda: (other, 1, 2) in tiny_provider.calls)
+        world.write(stream, *[f"{n}" for n in range(15)])
+        tiny_provider.gate.set()
+        assert page.read_until(head=15).lines == [f"{n}" for n in range(15)]
+    assert len([call for call in tiny_provider.calls if call[0] == stream]) <= 3
+
+
+def test_another_clients_stream_shows_nothing_even_if_the_bus_lies(world):
+    stranger = world.new_client()
+    theirs = world.new_stream(stranger)
+    world.write(theirs, "secret", client_id=stranger)
+    redis = queue.connect(world.services.redis.url)
+    with world.renderer():
+        page = world.open(None, topic=f"client:{world.client_id}")
+        page.read_until(mark="live")
+        message = {"client": str(world.client_id), "stream": theirs, "seq": 1}
+        redis.publish(queue.EVENTS_CHANNEL, json.dumps(message))
+        wait_until(lambda: theirs in [call[0] for call in tiny_provider.calls])
+        assert page.is_quiet()
+
+
+def test_without_redis_the_sweep_alone_keeps_pages_right(world):
+    stream = world.new_stream()
+    with world.renderer() as renderer:
+        page = world.open(stream)
+        world.services.redis.kill()
+        world.write(stream, "without redis")
+        assert page.read_until(head=1).lines == ["without redis"]
+        world.services.redis.start()
+        wait_until(lambda: renderer.bus.is_connected)
+        world.write(stream, "with redis")
+        assert page.read_until(head=2).lines == ["without redis", "with redis"]
+        assert set(page.marks) == {"live"}
+
+
+def test_a_renderer_that_starts_without_redis_serves(world):
+    stream = world.new_stream()
+    world.services.redis.kill()
+    with world.renderer():
+        page = world.open(stream).read_until(head=0)
+        world.write(stream, "one")
+        assert page.read_until(head=1).lines == ["one"]
+
+
+def test_without_postgres_pages_are_told_and_catch_up_on_the_same_socket(world, monkeypatch):
+    monkeypatch.setattr(hub_module, "STALE_SECONDS", 1.6)
+    stream = world.new_stream()
+    with world.renderer():
+        page = world.open(stream)
+        world.write(stream, "before")
+        page.read_until(head=1)
+        world.services.postgres.kill()
+        message = {"client": str(world.client_id), "stream": stream, "seq": 2}
+        queue.connect(world.services.redis.url).publish(queue.EVENTS_CHANNEL, json.dumps(message))
+        page.read_until(mark="stale")
+        world.services.postgres.start()
+        world.write_unheard(stream, "after")
+        page.read_until(head=2)
+        assert page.lines == ["before", "after"]
+        if page.marks[-1] != "live":
+            page.read_until(mark="live")
+
+
+def test_a_new_renderer_takes_over_and_no_line_is_lost_or_doubled(world):
+    stream = world.new_stream()
+    with world.renderer():
+        page = world.open(stream)
+        world.write(stream, "one")
+        page.read_until(head=1)
+    with pytest.raises(EOFError, match="1012"):
+        page.read_until(head=99)
+    world.write(stream, "two")  # while there is none
+    with world.renderer():
+        page = world.open(stream)
+        world.write(stream, "three")
+        assert page.read_until(head=3).lines == ["one", "two", "three"]
+
+
+def test_a_second_renderer_stands_by(world):
+    stream = world.new_stream()
+    standby = Renderer(world.app, world.stage.path, queue.connect(world.services.redis.url), world.live_sessions)
+    with world.renderer():
+        page = world.open(stream)
+        for _ in range(3):
+            standby.turn()
+            time.sleep(0.1)
+        assert not standby.hub.is_welcome
+        world.write(stream, "one")
+        page.read_until(head=1)
+    thread = threading.Thread(target=standby.run, daemon=True)
+    thread.start()
+    wait_until(lambda: standby.hub.is_welcome)
+    world.write(stream, "two")
+    assert world.open(stream).read_until(head=2).lines == ["one", "two"]
+    standby.stop()
+    thread.join(20)
+
+
+def test_the_renderer_finds_the_next_hub(world, make_stage):
+    stream = world.new_stream()
+    with world.renderer() as renderer:
+        world.open(stream).read_until(head=0)
+        world.stage.hub.stop()
+        wait_until(lambda: not renderer.hub.is_welcome)
+        again = hub_module.Hub(wire.listen(world.stage.path))
+        thread = threading.Thread(target=again.run, daemon=True)
+        thread.start()
+        wait_until(lambda: renderer.hub.is_welcome)
+        page = world.open(stream)
+        world.write(stream, "one")
+        assert page.read_until(head=1).lines == ["one"]
+        again.stop()
+        thread.join(20)
+
+
+def test_a_fragment_that_cannot_be_rendered_brings_the_page_back_for_the_state_and_stops_nobody_else(world):
+    stream, other = world.new_stream(), world.new_stream()
+    with world.renderer():
+        page = world.open(stream).read_until(head=0)
+        tiny_provider.broken_streams.add(stream)
+        world.write(stream, "one")
+        with pytest.raises(EOFError, match="1012"):
+            page.read_until(head=1)
+        page, other_page = world.open(stream), world.open(other)
+        assert page.read_until(head=1).lines == ["one"]
+        world.write(other, "fine")
+        assert other_page.read_until(head=1).lines == ["fine"]
+
+
+def test_revoked_sessions_lose_their_sockets_by_message_and_by_check(world, monkeypatch):
+    monkeypatch.setattr(hub_module, "PRESENT_SECONDS", 0.2)
+    stream = world.new_stream()
+    told, found, stays = uuid4(), uuid4(), uuid4()
+    with world.renderer():
+        pages = {session: world.open(stream, session=session).read_until(head=0) for session in (told, found, stays)}
+        with world.app.app_context():
+            bus.publish_revoked([told])
+        with pytest.raises(EOFError, match="1012"):
+            pages[told].read_until(head=99)
+        world.valid_sessions = {stays}
+        with pytest.raises(EOFError, match="1012"):
+            pages[found].read_until(head=99)
+        world.write(stream, "one")
+        assert pages[stays].read_until(head=1).lines == ["one"]
+
+
+def test_nothing_is_lost_or_doubled_when_pages_come_and_go_and_messages_get_lost(world):
+    """Events on several streams while pages reconnect at random; every page ends with exactly the database's lines."""
+    rng = random.Random(7)
+    streams = [world.new_stream() for _ in range(3)]
+    written = dict.fromkeys(streams, 0)
+    stop = threading.Event()
+
+    def writer(stream):
+        own = random.Random(stream)
+        while not stop.is_set() and written[stream] < 200:
+            write = world.write if own.random() < 0.8 else world.write_unheard
+            write(stream, f"{written[stream] + 1}")
+            written[stream] += 1
+            time.sleep(own.random() * 0.01)
+
+    tiny_provider.LINES_SHOWN = 500
+    with world.renderer():
+        threads = [threading.Thread(target=writer, args=(stream,)) for stream in streams]
+        for thread in threads:
+            thread.start()
+        pages = []
+        for _ in range(60):
+            stream = rng.choice(streams)
+            pages.append((stream, world.open(stream)))
+            if rng.random() < 0.3:
+                pages.pop(rng.randrange(len(pages)))[1].browser.close()
+        stop.set()
+        for thread in threads:
+            thread.join()
+        for stream, page in pages:
+            if written[stream]:
+                page.read_until(head=written[stream])
+            assert page.lines == [str(n) for n in range(1, written[stream] + 1)]
+    assert sum(written.values()) > 50
+
+
+def test_pages_are_not_called_fresh_while_work_piles_up(world, monkeypatch):
+    monkeypatch.setattr(hub_module, "STALE_SECONDS", 1.2)
+    monkeypatch.setattr(renderer_module, "LATE_SECONDS", 0.2)
+    monkeypatch.setattr(renderer_module, "MAX_TRIES", 1000)
+    stream = world.new_stream()
+    with world.renderer():
+        page = world.open(stream).read_until(mark="live")
+        tiny_provider.broken_streams.add(stream)
+        world.write(stream, "stuck")
+        page.read_until(mark="stale")
+        tiny_provider.broken_streams.clear()

@@ -1,0 +1,67 @@
+"""A provider that shows any stream as a head and its lines, straight from the tables."""
+
+import threading
+
+from sqlalchemy import text
+
+from webapp.database import db
+from webapp.live.frames import Frame
+
+LINES_SHOWN = 20
+broken_streams: set[int] = set()
+calls: list[tuple[int, int, int]] = []
+gate = threading.Event()
+gate.set()
+
+
+def topic_of(stream_id):
+    """The topic of a stream's own page."""
+    return f"run:{stream_id}"
+
+
+def may_watch(viewer, topic):
+    """Row-level security decides."""
+    return bool(db.session.execute(text("SELECT 1 FROM streams WHERE id = :id"), {"id": _id(topic)}).first())
+
+
+def state(topic):
+    """Everything as it is now; the number first."""
+    seq = _seq(_id(topic)) or 0
+    lines = [message for _, message in _lines(_id(topic), 0, seq)]
+    return [Frame(topic, "lines", seq, "|".join(lines)), Frame(topic, "head", seq, f"head {seq}")]
+
+
+def frames(stream_id, after_seq, seq, watched):
+    """A line per event, then the head."""
+    calls.append((stream_id, after_seq, seq))
+    gate.wait(10)
+    if stream_id in broken_streams:
+        raise ValueError("a bug")
+    client_id = db.session.execute(text("SELECT client_id FROM streams WHERE id = :id"), {"id": stream_id}).scalar()
+    if client_id is None:
+        return []
+    topic = topic_of(stream_id)
+    made = [Frame(f"client:{client_id}", f"row-{stream_id}", seq, f"row {stream_id} at {seq}")]
+    if watched(topic):
+        made += [Frame(topic, "lines", number, message) for number, message in _lines(stream_id, after_seq, seq)]
+        made.append(Frame(topic, "head", seq, f"head {seq}"))
+    return made
+
+
+def _id(topic):
+    return int(topic.partition(":")[2])
+
+
+def _seq(stream_id):
+    return db.session.execute(text("SELECT seq FROM streams WHERE id = :id"), {"id": stream_id}).scalar()
+
+
+def _lines(stream_id, after_seq, seq):
+    rows = db.session.execute(
+        text(
+            "SELECT seq, message FROM events WHERE stream_id = :id AND seq > :after AND seq <= :seq"
+            " ORDER BY seq DESC LIMIT :most"
+        ),
+        {"id": stream_id, "after": after_seq, "seq": seq, "most": LINES_SHOWN},
+    )
+    return [tuple(row) for row in rows][::-1]

@@ -1,0 +1,157 @@
+"""The dock: the upload form, what it sends, and the sample photos."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import NamedTuple
+
+from flask import Blueprint, current_app, flash, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.access.guard import current_actor, current_viewer, needs
+from webapp.access.models import Role
+from webapp.catalog import services as catalog
+from webapp.config import Config
+from webapp.database import reading, transaction
+from webapp.errors import Invalid
+from webapp.intake import forms, services
+from webapp.intake.forms import IntakeForm
+from webapp.intake.services import Order, Refusal
+
+bp = Blueprint("intake", __name__)
+
+
+class Limits(NamedTuple):
+    """What one upload may be, as the form's script checks it beforehand. Sizes in bytes."""
+
+    max_bytes: int
+    max_files: int
+    max_total_bytes: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an upload, with the files that were not taken."""
+
+    receipt: services.Receipt
+    rejected: Sequence[Refusal]
+
+
+@bp.get("/intake")
+@needs(Role.STAFF)
+def new() -> ResponseReturnValue:
+    """The upload form."""
+    return _form_page(IntakeForm())
+
+
+@bp.post("/intake")
+@needs(Role.STAFF)
+def create() -> ResponseReturnValue:
+    """Photos in; a product with its run going out. Answers the form's script with a fragment, a browser with pages."""
+    form = forms.read(request.form, request.files.getlist("photos"))
+    if form.errors:
+        return _refused(form, [])
+    try:
+        outcome = _take_in(form)
+    except services.NothingTaken as error:
+        return _refused(form, error.rejected)
+    except services.Duplicates as error:
+        return _known_already(form, error)
+    except Invalid as error:
+        form.errors.update(error.fields or {"": error.message})
+        return _refused(form, [])
+    return _taken(outcome)
+
+
+def _take_in(form: IntakeForm) -> Outcome:
+    """One upload from its bytes to its run. The transaction is opened last, when all that is slow is done."""
+    viewer, limits = current_viewer(), _limits()
+    candidates, rejected = services.sift(form.uploads, limits.max_bytes)
+    with reading() as session:
+        order = Order(
+            actor=current_actor(),
+            client_id=viewer.client_id,
+            upload_key=services.upload_key(form.upload_key, candidates),
+            catalog_id=catalog.catalog_for(session, form.catalog_id),
+            hints=form.hints,
+            keeps_duplicates=form.keeps_duplicates,
+        )
+        receipt = services.check(session, order, candidates)
+    if receipt:
+        return Outcome(receipt, [*rejected, *services.not_kept(receipt, candidates)])
+    pictures, refused = services.normalise(candidates, limits.max_files)
+    if not pictures:
+        raise services.NothingTaken([*rejected, *refused])
+    with services.kept(viewer.client_id, pictures) as kept, transaction() as session:
+        receipt = services.receive(session, order, kept)
+    return Outcome(receipt, [*rejected, *refused])
+
+
+# --- answers --------------------------------------------------------------------------------------
+
+
+def _taken(outcome: Outcome) -> ResponseReturnValue:
+    receipt, rejected = outcome.receipt, outcome.rejected
+    address = url_for("pipeline.product", product_id=receipt.product_id)
+    for file_name, reason in rejected:
+        flash(f"{file_name} was not accepted. {reason}", "warning")
+    if not _asks_for_fragment():
+        return redirect(address, HTTPStatus.SEE_OTHER)
+    answer = make_response(
+        render_template(
+            "intake/_result.html", product_id=receipt.product_id, safe=len(receipt.sha256s), rejected=rejected
+        ),
+        HTTPStatus.CREATED if receipt.is_new else HTTPStatus.OK,
+    )
+    answer.headers["X-Location"] = address
+    return answer
+
+
+def _refused(form: IntakeForm, rejected: Sequence[Refusal]) -> ResponseReturnValue:
+    if _asks_for_fragment():
+        fragment = render_template("intake/_rejected.html", rejected=rejected, form=form)
+        return fragment, HTTPStatus.UNPROCESSABLE_ENTITY
+    return _form_page(form, rejected=rejected), HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+def _known_already(form: IntakeForm, error: services.Duplicates) -> ResponseReturnValue:
+    duplicates = [
+        (
+            file_name,
+            twin.product_id,
+            twin.title,
+            url_for("catalog.photo", photo_id=twin.photo_id, variant="thumb"),
+            twin.created_at,
+        )
+        for file_name, twin in error.twins
+    ]
+    if _asks_for_fragment():
+        return render_template("intake/_duplicates.html", duplicates=duplicates), HTTPStatus.CONFLICT
+    return _form_page(form, duplicates=duplicates), HTTPStatus.CONFLICT
+
+
+def _form_page(
+    form: IntakeForm,
+    rejected: Sequence[Refusal] = (),
+    duplicates: Sequence[tuple[object, ...]] = (),
+) -> str:
+    with reading() as session:
+        catalogs = catalog.choices(session)
+    return render_template(
+        "intake/new.html",
+        form=form,
+        upload_key=str(form.upload_key),
+        catalogs=catalogs,
+        limits=_limits(),
+        rejected=rejected,
+        duplicates=duplicates,
+    )
+
+
+def _asks_for_fragment() -> bool:
+    return request.headers.get("X-Requested-With") == "XMLHttpRequest"
+
+
+def _limits() -> Limits:
+    config: Config = current_app.extensions["lotline_config"]
+    return Limits(config.max_photo_bytes, config.max_photos, config.max_request_bytes)

@@ -1,0 +1,264 @@
+"""A decoder of our own for soft EAN-13 and UPC-A codes: compares whole digits with what they look like when blurred.
+
+Other decoders measure where bars begin and end, which blur moves. This one takes the mean of a band of rows as one
+brightness profile, tries where the code may begin and end, and takes for each digit the pattern that correlates
+best, neighbours and blur included (after Gallo and Manduchi, Reading 1D Barcodes with Mobile Phones Using Deformable
+Templates, IEEE PAMI 33(9), 2011). No digit is ever corrected with the check digit: parities and check digit must come
+out right by themselves, and the second best pattern of each digit must be clearly worse.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from webapp.lib import gtin
+from webapp.phases.analysis.reads import Read
+from webapp.phases.analysis.regions import QUIET
+from webapp.phases.analysis.views import View
+
+Floats = NDArray[np.float64]
+
+MODULES = 95
+PER_MODULE = 4
+BANDS = ((0.0, 1.0), (0.0, 0.4), (0.3, 0.7), (0.6, 1.0))
+BLURS = (0.35, 0.7, 1.05)
+"""Standard deviation of the blur that the patterns are drawn with, in modules."""
+SHIFTS = np.array([-0.35, -0.18, 0.0, 0.18, 0.35])
+"""How far a digit may lie from its place, in modules."""
+SCALES = np.geomspace(0.6, 1.2, 26)
+"""Widths of a module that are tried, as a share of what the region suggests."""
+LOOSE = 2.5
+"""How many modules the middle and end guard may lie from where an even code would have them."""
+PEAKS, CANDIDATES = 4, 24
+MIN_FIT = 0.80
+"""Smallest correlation of any digit with its pattern."""
+MIN_LEAD = 0.035
+"""Smallest lead of any digit's pattern over the second best, in correlation."""
+MIN_GUARDS = 1.8
+"""Smallest sum of the correlations of the three guard patterns."""
+FINALISTS = 3
+HOPELESS = 8.5
+"""Sum of the twelve digits' best correlations below which a profile is given up."""
+
+LEFT = ("0001101", "0011001", "0010011", "0111101", "0100011", "0110001", "0101111", "0111011", "0110111", "0001011")
+PARITIES = ("LLLLLL", "LLGLGG", "LLGGLG", "LLGGGL", "LGLLGG", "LGGLLG", "LGGGLL", "LGLGLG", "LGLGGL", "LGGLGL")
+GUARDS = ("0001010", "1010101", "0101000")
+"""Start, middle and end guard with their neighbours."""
+START, MIDDLE, END = -3.0, 44.0, 91.0
+"""Modules at which those begin."""
+
+
+def _blurred(modules: str, sigma: float) -> Floats:
+    """The waveform of `modules` with a Gaussian blur, PER_MODULE samples each, of mean 0 and length 1."""
+    fine = np.repeat([float(module) for module in modules[0] * 3 + modules + modules[-1] * 3], PER_MODULE)
+    reach = np.arange(-3 * PER_MODULE, 3 * PER_MODULE + 1) / PER_MODULE
+    kernel = np.exp(-0.5 * (reach / sigma) ** 2)
+    wave = np.convolve(fine, kernel / kernel.sum(), mode="same")[3 * PER_MODULE : -3 * PER_MODULE]
+    return _normal(wave)
+
+
+def _normal(waves: Floats) -> Floats:
+    """Waveforms along the last axis, each shifted and scaled to mean 0 and length 1."""
+    centred = waves - waves.mean(axis=-1, keepdims=True)
+    length: Floats = centred / (np.linalg.norm(centred, axis=-1, keepdims=True) + 1e-9)
+    return length
+
+
+def _patterns() -> tuple[Floats, Floats]:
+    """Waveforms of the left digits (10 of parity L, then 10 of G) and of the right ones, per blur.
+
+    Each has one neighbour module on both sides: a left digit always follows a bar and ends before a space, a right
+    digit the other way round.
+    """
+    right = ["".join("10"[int(module)] for module in digit) for digit in LEFT]
+    even = [digit[::-1] for digit in right]
+    lefts = [[_blurred("1" + digit + "0", sigma) for digit in (*LEFT, *even)] for sigma in BLURS]
+    rights = [[_blurred("0" + digit + "1", sigma) for digit in right] for sigma in BLURS]
+    return np.array(lefts), np.array(rights)
+
+
+LEFT_WAVES, RIGHT_WAVES = _patterns()
+GUARD_WAVES = [_blurred(modules, 0.6) for modules in GUARDS]
+DIGIT_STARTS = np.array([3 + 7 * n for n in range(6)] + [50 + 7 * n for n in range(6)]) - 1.0
+DIGIT_STEPS = (np.arange(9 * PER_MODULE) + 0.5) / PER_MODULE
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a code may lie on a profile: ends in pixels, bend: how far its middle lies from halfway, as a share of its width."""
+
+    left: Floats
+    width: Floats
+    bend: Floats
+
+    def pixel(self, module: Floats) -> Floats:
+        """Pixel of a place counted in modules, one row per placement."""
+        share = module / MODULES
+        return self.left[:, None] + self.width[:, None] * (share + 4 * self.bend[:, None] * share * (1 - share))
+
+    def take(self, which: NDArray[np.intp]) -> "Placement":
+        """Some of the placements."""
+        return Placement(self.left[which], self.width[which], self.bend[which])
+
+
+class Template:
+    """Reads one EAN-13 or UPC-A from an upright strip; nothing from a whole photo."""
+
+    name = "template"
+
+    def read(self, view: View) -> Sequence[Read]:
+        """See Decoder. Each band of rows is read by itself, so that one strip can give several agreeing reads."""
+        if not view.upright:
+            return []
+        found = []
+        for number, profile in enumerate(_profiles(view.grey)):
+            promise, text = max(_decode(profile), _decode(profile[::-1]), key=lambda answer: answer[0])
+            if text is not None:
+                height, width = view.grey.shape
+                margin = width * QUIET / (1 + 2 * QUIET)
+                points = np.array([(margin, height / 2), (width - margin, height / 2)], dtype=np.float32)
+                found.append(Read(self.name, f"{view.name} band {number}", "EAN13", text, view.back(points)))
+            elif promise < HOPELESS:
+                break
+        return found
+
+
+def _profiles(grey: NDArray[np.uint8]) -> Iterator[Floats]:
+    """Darkness along the strip, averaged over each band of rows, straightened by the shear that gives most contrast."""
+    height, width = grey.shape
+    rows = 255.0 - grey[:: max(1, height // 40)].astype(np.float64)
+    columns = np.arange(width)
+    for low, high in BANDS:
+        band = rows[int(low * len(rows)) : max(int(high * len(rows)), int(low * len(rows)) + 1)]
+        heights = np.linspace(-0.5, 0.5, len(band))
+        best, best_contrast = band.mean(axis=0), -1.0
+        for shear in np.linspace(-12, 12, 9):
+            moved = np.mean(
+                [np.interp(columns + shear * at, columns, row) for at, row in zip(heights, band, strict=True)], axis=0
+            )
+            contrast = float(np.square(np.diff(moved)).sum())
+            if contrast > best_contrast:
+                best, best_contrast = moved, contrast
+        yield best
+
+
+def _decode(profile: Floats) -> tuple[float, str | None]:
+    """How much the profile looks like a code that reads from left to right (at most 12), and its 13 digits or None."""
+    placements = _placements(profile)
+    if placements is None:
+        return 0.0, None
+    score = _score(*_fits(profile, placements, BLURS[1:2]))
+    if score.max() < HOPELESS:
+        return float(score.max()), None
+    best = np.argsort(-score, kind="stable")[:FINALISTS]
+    left, right = _fits(profile, _nearby(placements.take(best)), BLURS)
+    score = _score(left, right)
+    winner = int(score.argmax())
+    return float(score[winner]), _digits(left[winner], right[winner])
+
+
+def _score(left: Floats, right: Floats) -> Floats:
+    """Sum of the best correlations of the twelve digits, at most 12."""
+    total: Floats = left.max(axis=2).sum(axis=1) + right.max(axis=2).sum(axis=1)
+    return total
+
+
+def _placements(profile: Floats) -> Placement | None:
+    """Places where start, middle and end guard are found in the right distances, the best CANDIDATES of them."""
+    line = profile.astype(np.float32)[None, :]
+    found = []
+    for module in len(profile) / (1 + 2 * QUIET) / MODULES * SCALES:
+        start, middle, end = (
+            cv2.matchTemplate(line, _stretched(wave, module), cv2.TM_CCOEFF_NORMED)[0] for wave in GUARD_WAVES
+        )
+        first = np.arange(len(start) - int((END - START + LOOSE) * module))
+        if len(first) == 0:
+            continue
+        (middle_fit, middle_at) = _best_around(middle, first + (MIDDLE - START) * module, LOOSE * module)
+        (end_fit, end_at) = _best_around(end, first + (END - START) * module, LOOSE * module)
+        total = start[first] + middle_fit + end_fit
+        for at in _peaks(total, module)[:PEAKS]:
+            left = at - START * module
+            width = end_at[at] - END * module + MODULES * module - left
+            bend = (middle_at[at] + (MODULES / 2 - MIDDLE) * module - left - width / 2) / width
+            found.append((float(total[at]), left, width, bend))
+    found = [entry for entry in sorted(found, reverse=True) if entry[0] >= MIN_GUARDS and abs(entry[3]) < 0.08]
+    return Placement(*np.array(found[:CANDIDATES]).T[1:]) if found else None
+
+
+def _stretched(wave: Floats, module: float) -> NDArray[np.float32]:
+    """A guard's waveform drawn with `module` pixels a module."""
+    pixels = np.arange(max(3, round(len(wave) / PER_MODULE * module)))
+    places = (pixels + 0.5) / module * PER_MODULE - 0.5
+    return np.interp(places, np.arange(len(wave)), wave).astype(np.float32)[None, :]
+
+
+def _best_around(fit: NDArray[np.float32], centres: Floats, reach: float) -> tuple[Floats, NDArray[np.intp]]:
+    """For each centre the best fit within `reach` pixels, and where it is."""
+    offsets = np.arange(-max(1, round(reach)), max(1, round(reach)) + 1)
+    places = np.clip(np.rint(centres)[:, None].astype(np.intp) + offsets, 0, len(fit) - 1)
+    values = fit[places]
+    which = values.argmax(axis=1)
+    rows = np.arange(len(places))
+    return values[rows, which].astype(np.float64), places[rows, which]
+
+
+def _peaks(total: Floats, module: float) -> NDArray[np.intp]:
+    """Local maxima, at least two modules apart, the highest first."""
+    reach = max(1, round(2 * module))
+    around = cv2.dilate(total.astype(np.float32)[None, :], np.ones((1, 2 * reach + 1), np.uint8))[0]
+    tops = np.flatnonzero(total.astype(np.float32) >= around)
+    return tops[np.argsort(-total[tops], kind="stable")]
+
+
+def _nearby(placements: Placement) -> Placement:
+    """Each placement with its neighbours, a third of a module away."""
+    module = placements.width / MODULES
+    moves = [(a, b) for a in (-0.33, 0, 0.33) for b in (-0.33, 0, 0.33)]
+    return Placement(
+        left=np.concatenate([placements.left + a * module for a, _ in moves]),
+        width=np.concatenate([placements.width + (b - a) * module for a, b in moves]),
+        bend=np.tile(placements.bend, len(moves)),
+    )
+
+
+def _fits(profile: Floats, placements: Placement, blurs: Sequence[float]) -> tuple[Floats, Floats]:
+    """Correlation of every digit place with every pattern at its best shift, under the blur that fits best overall.
+
+    Returns arrays placements x 6 x 20 (left) and placements x 6 x 10 (right).
+    """
+    columns = np.arange(len(profile))
+    modules = (DIGIT_STARTS[:, None, None] + SHIFTS[None, :, None] + DIGIT_STEPS[None, None, :]).ravel()
+    seen = np.interp(placements.pixel(modules), columns, profile)
+    seen = _normal(seen.reshape(len(placements.left), 12, len(SHIFTS), len(DIGIT_STEPS)))
+    drawn = [BLURS.index(blur) for blur in blurs]
+    cost = 0.12 * np.abs(SHIFTS)[:, None, None]
+
+    def best(windows: Floats, waves: Floats) -> Floats:
+        """blurs x placements x 6 x patterns, over the shifts."""
+        table = waves[drawn].reshape(-1, waves.shape[-1]).T
+        fit = (windows @ table).reshape(*windows.shape[:-1], len(drawn), -1) - cost
+        return np.moveaxis(fit.max(axis=2), 2, 0)
+
+    left, right = best(seen[:, :6], LEFT_WAVES), best(seen[:, 6:], RIGHT_WAVES)
+    blur = (left.max(axis=3).sum(axis=2) + right.max(axis=3).sum(axis=2)).argmax(axis=0)
+    which = np.arange(len(placements.left))
+    return left[blur, which], right[blur, which]
+
+
+def _digits(left: Floats, right: Floats) -> str | None:
+    """The code if every digit is clear, the parities name a first digit and the check digit fits."""
+    for fits in (left, right):
+        ordered = np.sort(fits, axis=1)
+        if ordered[:, -1].min() < MIN_FIT or (ordered[:, -1] - ordered[:, -2]).min() < MIN_LEAD:
+            return None
+    chosen = left.argmax(axis=1)
+    parity = "".join("LG"[int(pattern) // 10] for pattern in chosen)
+    if parity not in PARITIES:
+        return None
+    first = PARITIES.index(parity)
+    text = "".join(str(digit) for digit in (first, *(chosen % 10), *right.argmax(axis=1)))
+    return text if gtin.is_valid(text) else None

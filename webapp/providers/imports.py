@@ -1,0 +1,77 @@
+"""Offers written to the database, many at a time."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from webapp.database import new_id
+from webapp.phases.facts import Offer
+
+CHUNK_ROWS = 1000
+
+_COLUMNS = {
+    "kind": "text",
+    "title": "text",
+    "marketplace": "text",
+    "link": "text",
+    "brand": "text",
+    "model": "text",
+    "gtin14": "text",
+    "category": "text",
+    "condition": "text",
+    "price": "numeric",
+    "currency": "text",
+    "seen_at": "timestamptz",
+}
+_KEY = {"id": "uuid", "source": "text", "source_ref": "text"}
+_NAMES = ", ".join(_COLUMNS)
+# ON CONFLICT rather than MERGE: two imports of the same offers at once do not make one of them fail. A row version
+# that nobody deleted yet has xmax 0: it was inserted.
+_UPSERT = text(f"""
+    INSERT INTO offers (client_id, {", ".join(_KEY)}, {_NAMES})
+    SELECT CAST(:client_id AS uuid), news.*
+    FROM unnest({", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in (_KEY | _COLUMNS).items())}) AS news
+    ON CONFLICT (client_id, source, source_ref) DO UPDATE
+    SET {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)}
+    WHERE ({", ".join(f"offers.{name}" for name in _COLUMNS)})
+        IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _COLUMNS)})
+    RETURNING xmax = 0 AS is_new
+""")  # noqa: S608 - column names of ours
+
+
+@dataclass
+class Tally:
+    """What became of the offers of an import."""
+
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+
+
+def upsert(session: Session, client_id: UUID, offers: Iterable[Offer]) -> Tally:
+    """Write offers; an offer's `id` is its source's own name for it, and the same again updates what is there.
+
+    Reads `offers` in chunks, so any number of them takes the same memory. Where one comes twice, the last one counts.
+    """
+    tally, coming = Tally(), iter(offers)
+    while chunk := list(islice(coming, CHUNK_ROWS)):
+        _write(session, client_id, list({(offer.source, offer.id): offer for offer in chunk}.values()), tally)
+    return tally
+
+
+def _write(session: Session, client_id: UUID, chunk: Sequence[Offer], tally: Tally) -> None:
+    values: dict[str, object] = {name: [getattr(offer, name) for offer in chunk] for name in _COLUMNS}
+    values |= {
+        "client_id": client_id,
+        "id": [new_id() for _ in chunk],
+        "source": [offer.source for offer in chunk],
+        "source_ref": [offer.id for offer in chunk],
+    }
+    is_new = session.execute(_UPSERT, values).scalars().all()
+    tally.inserted += sum(is_new)
+    tally.updated += len(is_new) - sum(is_new)
+    tally.unchanged += len(chunk) - len(is_new)

@@ -1,0 +1,48 @@
+"""The slots and the dispatcher of one machine, each a process of its own, started again when it dies."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+
+from webapp.config import Config
+from webapp.supervisor.processes import PYTHON, Command, Process, Tended
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.2
+GRACE_SECONDS = 2.0
+"""How long a slot may take to hand back what it does; after that its lease runs out instead."""
+
+
+def processes(config: Config) -> list[Process]:
+    """What this machine runs, by its weight: OCR models take about 1 GB, so one heavy slot is the default."""
+    worker = (PYTHON, "worker.py")
+    return [
+        Process("dispatcher", (*worker, "dispatcher"), GRACE_SECONDS),
+        *(Process(f"slot-heavy-{n}", (*worker, "slot", "heavy"), GRACE_SECONDS) for n in range(config.slots_heavy)),
+        *(
+            Process(f"slot-light-{n}", (*worker, "slot", "light", "bulk"), GRACE_SECONDS)
+            for n in range(config.slots_light)
+        ),
+        *(Process(f"slot-bulk-{n}", (*worker, "slot", "bulk"), GRACE_SECONDS) for n in range(config.slots_bulk)),
+    ]
+
+
+def run(config: Config) -> None:
+    """Keep them running until SIGTERM or SIGINT; then all are asked to end at once, and waited for."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    commands = [Command(process, os.environ, sys.stderr.fileno()) for process in processes(config)]
+    for command in commands:
+        command.start()
+    tended = [Tended(command, lambda says: log.warning("process_ended", extra={"says": says})) for command in commands]
+    while not stop.wait(LOOK_SECONDS):
+        for each in tended:
+            each.tend()
+    for command in commands:
+        command.ask_to_end()
+    for command in commands:
+        command.stop()
