@@ -21,10 +21,17 @@ from webapp import (
     queue,
     request_log,
     shell,
+    storage,
 )
 from webapp.access import guard
+from webapp.access import views as access
 from webapp.access.models import Role
+from webapp.catalog import views as catalog
 from webapp.config import MEBIBYTE, Config
+from webapp.intake import views as intake
+from webapp.live import views as live
+from webapp.pipeline import views as pipeline
+from webapp.review import views as review
 from webapp.work.kinds import Kind
 
 LIVE_PROVIDERS = {
@@ -53,6 +60,7 @@ def create_app(settings: Config | None = None) -> Flask:
     _configure(app, settings)
     database.init_app(app, settings)
     queue.init_app(app, settings.redis_url)
+    storage.init_app(app, settings.var / "photos")
     Migrate(app, database.db, directory=str(assets.ROOT / "migrations"))
     Babel(app)
     Htmx(app)
@@ -77,8 +85,6 @@ def _configure(app: Flask, settings: Config) -> None:
     mark = guard.installation_mark(settings)
     app.config.update(
         SECRET_KEY=settings.secret_key,
-        BASE_URL=settings.base_url,
-        LOTLINE_VAR=settings.var,
         LIVE_PROVIDERS=LIVE_PROVIDERS,
         WORK_KINDS=WORK_KINDS,
         LIVE_SESSIONS="webapp.access.sessions.live_sessions",
@@ -101,20 +107,7 @@ def _configure(app: Flask, settings: Config) -> None:
 
 
 def _add_features(app: Flask) -> None:
-    from webapp.access import views as access
-    from webapp.catalog import views as catalog
-    from webapp.live import views as live
-    from webapp.pipeline import views as pipeline
-    from webapp.review import views as review
-
-    for views in (access, catalog, live, pipeline, review):
+    for views in (access, catalog, pipeline, intake, review, live, health):
         app.register_blueprint(views.bp)
-    try:
-        from webapp.intake import views as intake
-
-        app.register_blueprint(intake.bp)
-    except ImportError:
-        pass
-    app.register_blueprint(health.bp)
     # The live part knows sessions, but not roles.
     guard.needs(Role.STAFF)(app.view_functions["live.socket"])

@@ -478,6 +478,7 @@ def upgrade() -> None:
         sa.Column("lease_owner", sa.Text(), nullable=True),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deadline_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("deadline_seconds", sa.Double(), server_default=sa.text("600"), nullable=False),
         sa.Column("attempts", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("failures", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("crashes", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),

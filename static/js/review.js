@@ -4,14 +4,15 @@
   const viewer = document.querySelector("[data-viewer]");
   if (!form || !viewer) return;
   const help = document.getElementById("keys");
-  const fields = [...form.querySelectorAll("[data-field]")].map((part) => part.querySelector("input, select"));
+  const fieldOf = (part) => part.querySelector(":checked") || part.querySelector("input");
+  const parts = [...form.querySelectorAll("[data-field]")];
   const views = [...viewer.querySelectorAll("[data-view]")];
-  let last = fields[0];
+  let last = form.elements.name;
 
   // --- proposals ---
 
   const press = (field) => {
-    for (const chip of form.querySelectorAll(`[data-fill="${field.name}"]`)) {
+    for (const chip of form.querySelectorAll(`button[data-fill="${field.name}"]`)) {
       chip.setAttribute("aria-pressed", String(chip.dataset.value === field.value));
     }
   };
@@ -19,7 +20,7 @@
   form.addEventListener("click", (event) => {
     const chip = event.target.closest("[data-fill]");
     if (!chip) return;
-    const field = chip.dataset.fill ? form.elements[chip.dataset.fill] : last?.tagName === "INPUT" ? last : form.elements.name;
+    const field = chip.dataset.fill ? form.elements[chip.dataset.fill] : last;
     field.value = chip.dataset.value;
     field.dispatchEvent(new Event("input", { bubbles: true }));
     if (!chip.dataset.fill) field.focus();
@@ -52,7 +53,7 @@
   form.addEventListener("focusin", (event) => {
     const part = event.target.closest("[data-field]");
     if (!part) return;
-    last = part.querySelector("input, select");
+    if (event.target.matches(".input")) last = event.target;
     light(part.dataset.field);
   });
 
@@ -87,14 +88,14 @@
   });
 
   document.addEventListener("keydown", (event) => {
-    const inField = event.target.matches("input, select, textarea");
+    const inField = event.target.matches("input");
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       form.requestSubmit();
     } else if (event.key === "Enter" && inField && event.target.form === form) {
       // A barcode scanner ends with Enter: that goes on to the next field, never decides.
       event.preventDefault();
-      fields[(fields.indexOf(event.target) + 1) % fields.length]?.focus();
+      fieldOf(parts[(parts.indexOf(event.target.closest("[data-field]")) + 1) % parts.length]).focus();
     } else if (event.key === "Escape" && inField) {
       event.target.blur();
     } else if (!inField && !event.ctrlKey && !event.metaKey && !event.altKey && !help.open) {
@@ -103,9 +104,9 @@
       else if (event.key === "z") zoom(views.find((view) => !view.hidden).querySelector("[data-zoom]"));
       else if (event.key === "p" && views.length > 1) nextPhoto();
       else if (event.key === "?") help.showModal();
-      else if (number >= 1 && number <= fields.length) {
+      else if (number >= 1 && number <= parts.length) {
         event.preventDefault();
-        fields[number - 1].focus();
+        fieldOf(parts[number - 1]).focus();
       }
     }
   });
@@ -120,5 +121,5 @@
   });
 
   if (views.length) showView(views[0]);
-  fields.forEach(press);
+  form.querySelectorAll(".input").forEach(press);
 })();

@@ -1,6 +1,7 @@
 """Where the services live: closed folders, long and odd paths, several at once."""
 
 import os
+import shutil
 from pathlib import Path
 
 import psycopg
@@ -40,6 +41,16 @@ def test_below_a_closed_folder_root_keeps_the_data_where_the_service_user_can_go
     assert Home.at(closed_place.root) == home
     postgres.start()
     assert postgres.answers()
+
+
+def test_a_new_clone_in_the_place_of_an_old_one_has_data_of_its_own(closed_place: Place) -> None:
+    old = Home.at(closed_place.root)
+    old.folder("postgres")
+    moved = closed_place.root.rename(closed_place.root.with_name("moved"))
+    new = Home.at(closed_place.root)
+    assert new.path != Home.at(moved).path
+    assert not (new.path / "postgres").exists()
+    shutil.rmtree(Home.at(moved).path)
 
 
 def test_in_an_open_folder_the_data_stays_in_the_clone(place: Place) -> None:

@@ -15,8 +15,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from webapp.live import wire
+from webapp.live.audience import Limits
 from webapp.live.frames import Watcher
-from webapp.live.hub import Hub, Limits
+from webapp.live.hub import Hub
+from webapp.live.viewers import Viewer
 
 PATIENCE_SECONDS = 10.0
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
@@ -223,6 +225,11 @@ class Stage:
         browser.until_mark()
         return browser
 
+    def viewers(self, topic: str) -> set[Viewer]:
+        """Who watches the topic, as the hub sees it."""
+        found = self.hub.audience.topics.get(topic)
+        return set(found.viewers) if found else set()
+
     def push(self, topic: str, *pieces: tuple[str, int, str]) -> None:
         """Send pieces as the renderer."""
         assert self.renderer is not None
@@ -239,8 +246,8 @@ def make_stage(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
     """Starts hubs with given limits."""
     running: list[tuple[Stage, threading.Thread]] = []
 
-    def make(limits: Limits | None = None) -> Stage:
-        path = wire.socket_path(tmp_path / f"{len(running)}")
+    def make(limits: Limits | None = None, var: Path | None = None) -> Stage:
+        path = wire.socket_path(var or tmp_path / f"{len(running)}")
         hub = Hub(wire.listen(path), limits)
         thread = threading.Thread(target=hub.run, daemon=True)
         thread.start()

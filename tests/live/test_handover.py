@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import uuid4
 
 import flask_sock
@@ -27,12 +28,21 @@ def descriptors(process):
     return sum(len(list(Path(f"/proc/{child}/fd").iterdir())) for child in children)
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """A gunicorn for all tests that do not end it."""
+    var = tmp_path_factory.mktemp("var")
+    with gunicorn(var) as (port, process):
+        yield SimpleNamespace(var=var, port=port, process=process)
+
+
 @pytest.fixture
-def web(stage):
-    """A hub with its renderer, and a gunicorn that hands sockets over to it."""
-    with gunicorn(stage.var) as (port, process):
-        stage.port, stage.web = port, process
-        yield stage
+def web(make_stage, running):
+    """A hub with its renderer, to which that gunicorn hands sockets over."""
+    stage = make_stage(var=running.var)
+    stage.start_renderer()
+    stage.port, stage.web = running.port, running.process
+    return stage
 
 
 def test_state_then_news_and_the_web_process_forgets_the_socket(web, browser_class):
@@ -70,12 +80,11 @@ def test_many_sockets_leave_the_web_process_as_it_was(web, browser_class):
         browser.close()
 
 
-def test_sockets_outlive_the_web_process(web, browser_class):
-    browser = browser_class.open(web.port, "/live?topic=run:a", **sign_in())
-    browser.until_mark()
-    web.web.terminate()
-    web.web.wait(20)
-    web.push("run:a", ("head", 2, "still here"))
+def test_sockets_outlive_the_web_process(stage, browser_class):
+    with gunicorn(stage.var) as (port, _process):
+        browser = browser_class.open(port, "/live?topic=run:a", **sign_in())
+        browser.until_mark()
+    stage.push("run:a", ("head", 2, "still here"))
     assert browser.texts(1) == ["still here"]
 
 

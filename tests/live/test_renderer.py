@@ -261,7 +261,7 @@ def test_streams_that_nobody_watches_are_not_rendered(world):
         page.read_until(head=1)
         assert theirs not in [call[0] for call in tiny_provider.calls]
         page.browser.close()
-        wait_until(lambda: not world.stage.hub.topics)
+        wait_until(lambda: not world.stage.hub.audience.topics)
         tiny_provider.calls.clear()
         world.write(watched, "two")
         world.write(unwatched, "one")

@@ -12,7 +12,6 @@ from flask import Flask, Response, abort, g, request, send_file
 from webapp.live.frames import Frame
 from webapp.live.views import bp
 
-
 ROOT = Path(__file__).parents[2]
 SCRIPTS = {
     "htmx.js": ROOT / "node_modules/htmx.org/dist/htmx.min.js",
@@ -22,7 +21,8 @@ SCRIPTS = {
 WATCH_PAGE = """<!doctype html><html lang=en><head><title>A page</title>
 <meta name="htmx-config" content='{"allowEval":false,"includeIndicatorStyles":false}'>
 <link rel="icon" href="data:,">
-<script src="/js/htmx.js" defer></script><script src="/js/ws.js" defer></script><script src="/js/live.js" defer></script>
+<script src="/js/htmx.js" defer></script><script src="/js/ws.js" defer></script>
+<script src="/js/live.js" defer></script>
 </head><body><span data-live-status></span>
 <div hx-ext="ws" ws-connect="/live?topic=run:a" data-poll-url="/poll"><p id="head">from the page</p>
 <ol id="lines"></ol></div></body></html>"""

@@ -117,7 +117,7 @@ def test_a_step_that_fails_ends_the_start_with_its_reason(stack: Stack) -> None:
     code, said, complaints = outcome(stack.start(STACK_STEPS=[step], **EXTERNAL))
     assert code == 1
     assert said == "Trying in vain …\n"
-    assert complaints == "Lotline cannot start: this step failed: Trying in vain.\nno such luck\n"
+    assert complaints == "Lotline cannot start: Trying in vain failed: no such luck\n"
 
 
 def test_a_taken_port_is_named_in_one_line(stack: Stack) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from webapp.catalog.models import Photo, Product
@@ -38,7 +39,7 @@ def twins(session: Session, sha256s: Collection[str]) -> list[Twin]:
         select(Photo.sha256, Photo.id, Product.id, Product.name, Product.created_at)
         .join(Product, (Product.client_id == Photo.client_id) & (Product.id == Photo.product_id))
         .where(Photo.sha256.in_(sha256s), Product.deleted_at.is_(None))
-        .distinct(Photo.sha256)
+        .ext(distinct_on(Photo.sha256))
         .order_by(Photo.sha256, Product.id.desc())
     )
     return [Twin(*row) for row in rows]

@@ -118,8 +118,10 @@ def _services_folder(root: Path, user: User | None) -> Path:
     if services.exists():
         raise ServiceError(f"user {user.name}, who runs PostgreSQL for root, cannot enter {services}: open its folders")
     _folder(SHARED, 0o711, None)
-    elsewhere = _folder(SHARED / _short_name(root), 0o711, None)
-    services.symlink_to(elsewhere)
+    names = (f"{_short_name(root)}{suffix}" for suffix in ("", *(f"-{number}" for number in range(2, 1000))))
+    # Data that is there already belongs to a clone that was here before, and was moved or deleted.
+    elsewhere = next(SHARED / name for name in names if not (SHARED / name / "postgres").exists())
+    services.symlink_to(_folder(elsewhere, 0o711, None))
     return elsewhere
 
 

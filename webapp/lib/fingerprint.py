@@ -45,8 +45,10 @@ def _canonical(fact: object) -> object:
             return {"$bytes": hashlib.sha256(fact).hexdigest()}
         case msgspec.Struct():
             return {"$struct": type(fact).__name__, "fields": _fields(fact)}
+        case Mapping() if all(type(key) is str for key in fact):
+            return {"$map": {key: _canonical(value) for key, value in fact.items()}}
         case Mapping():
-            return {"$map": sorted(([_canonical(key), _canonical(value)] for key, value in fact.items()), key=_order)}
+            return {"$pairs": sorted(([_canonical(key), _canonical(value)] for key, value in fact.items()), key=_order)}
         case Set():
             return {"$set": sorted((_canonical(item) for item in fact), key=_order)}
         case list() | tuple():

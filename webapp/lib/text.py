@@ -24,6 +24,8 @@ _DANGLING = " \t-–—,;:/&|+(["
 
 def clean(text: str) -> str:
     """One line in NFC: white space collapsed, control and invisible characters and lone surrogates gone."""
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip()
     text = _INVISIBLE.sub("", _SPACE.sub(" ", text))
     if not text.isprintable():
         text = "".join(char for char in text if unicodedata.category(char) not in ("Cc", "Cs", "Cn", "Co"))

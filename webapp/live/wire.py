@@ -4,6 +4,7 @@ Each message is a tagged msgpack struct behind a four-byte length. HTML travels 
 decodes nor encodes it. A client socket travels beside `Handover` as ancillary data.
 """
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -217,7 +218,7 @@ def listen(path: Path) -> socket.socket:
     except ConnectionRefusedError:
         path.unlink()  # left by one that was killed
     else:
-        raise OSError(98, f"a hub already listens at {path}")
+        raise OSError(errno.EADDRINUSE, f"a hub already listens at {path}")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     mask = os.umask(0o177)
     try:

@@ -1,11 +1,13 @@
 """Findings between the pure phases' structs and the tables that keep them."""
 
 from decimal import Decimal
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import msgspec
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session
 
 from webapp.phases.facts import Analysis, Condition, Field, Listing, Market, Seo
@@ -99,42 +101,53 @@ TABLES: dict[PhaseName, tuple[type[Finding], type[Any], Any]] = {
 }
 
 
-def write(session: Session, phase: Phase, epoch: int, found: Found) -> None:
+class Written(NamedTuple):
+    """A phase's place in the tables."""
+
+    phase_id: int
+    work_id: int
+
+
+def write(session: Session, client_id: UUID, phase_id: int, number: int, epoch: int, found: Found) -> None:
     """Keep what a phase found; an earlier finding of the same phase gives way."""
-    model, _, columns = TABLES[list(PhaseName)[phase.number - 1]]
+    _, _, columns = TABLES[list(PhaseName)[number - 1]]
     values = {
-        "phase_id": phase.id,
-        "client_id": phase.client_id,
+        "phase_id": phase_id,
+        "client_id": client_id,
         "epoch": epoch,
         "findings": msgspec.to_builtins(found),
         **columns(found),
     }
-    statement = insert(model).values(**values)
-    changes = {name: statement.excluded[name] for name in values if name not in ("phase_id", "client_id")}
-    session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["phase_id"], set_={**changes, "updated_at": func.clock_timestamp()}
-        )
+    session.execute(_upsert(number, frozenset(values)), values)
+
+
+@cache
+def _upsert(number: int, names: frozenset[str]) -> Insert:
+    statement = insert(TABLES[list(PhaseName)[number - 1]][0])
+    changes = {name: statement.excluded[name] for name in names if name not in ("phase_id", "client_id")}
+    return statement.on_conflict_do_update(
+        index_elements=["phase_id"], set_={**changes, "updated_at": func.clock_timestamp()}
     )
 
 
-def read(session: Session, phase_ids: dict[int, int]) -> dict[PhaseName, Found | None]:
-    """What the phases of one run found; `phase_ids` maps phase numbers to phase ids."""
-    found: dict[PhaseName, Found | None] = {}
-    for name, (model, struct, _) in TABLES.items():
-        row = session.execute(
-            select(model.findings).where(model.phase_id == phase_ids[name.number])
-        ).scalar_one_or_none()
-        found[name] = msgspec.convert(row, struct) if row is not None else None
-    return found
+_ALL = (
+    select(Phase.number, Phase.id, Phase.work_id, *(model.findings for model, _, _ in TABLES.values()))
+    .outerjoin(AnalysisFinding, AnalysisFinding.phase_id == Phase.id)
+    .outerjoin(MarketFinding, MarketFinding.phase_id == Phase.id)
+    .outerjoin(SeoFinding, SeoFinding.phase_id == Phase.id)
+    .outerjoin(ListingFinding, ListingFinding.phase_id == Phase.id)
+    .where(Phase.run_id == bindparam("run_id"))
+)
 
 
-def read_one(session: Session, run_id: object, name: PhaseName) -> Any:
-    """What one phase of a run found, or None."""
-    model, struct, _ = TABLES[name]
-    row = session.execute(
-        select(model.findings)
-        .join(Phase, Phase.id == model.phase_id)
-        .where(Phase.run_id == run_id, Phase.number == name.number)
-    ).scalar_one_or_none()
-    return msgspec.convert(row, struct) if row is not None else None
+def read_all(session: Session, run_id: UUID) -> tuple[dict[PhaseName, Written], dict[PhaseName, Any]]:
+    """The phases of a run, and what each found (None where it found nothing yet), in one query."""
+    places: dict[PhaseName, Written] = {}
+    found: dict[PhaseName, Any] = {}
+    for row in session.execute(_ALL, {"run_id": run_id}):
+        number, phase_id, work_id, *kept = row
+        name = list(PhaseName)[number - 1]
+        places[name] = Written(phase_id, work_id)
+        raw = kept[number - 1]
+        found[name] = msgspec.convert(raw, TABLES[name][1]) if raw is not None else None
+    return places, found

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from webapp.database import reading
 from webapp.live.frames import Frame
 from webapp.pipeline import cards, findings
-from webapp.pipeline.models import Phase, PhaseName, Run
+from webapp.pipeline.models import PhaseName, Run
 from webapp.work.models import Event
 
 REPLACE = "true"
@@ -128,9 +128,8 @@ def _page(session: Session, topic: str, card: cards.RunCard) -> list[Frame]:
 
 def found_of(session: Session, run_id: UUID) -> dict[str, Any]:
     """The findings of a run's phases by the phase's name, None where there are none yet."""
-    numbers = session.execute(select(Phase.number, Phase.id).where(Phase.run_id == run_id)).all()
-    found = findings.read(session, {row.number: row.id for row in numbers})
-    return {name.value: found[name] for name in PhaseName}
+    _, found = findings.read_all(session, run_id)
+    return {name.value: found.get(name) for name in PhaseName}
 
 
 def _whole_log(session: Session, topic: str, card: cards.RunCard) -> Frame:

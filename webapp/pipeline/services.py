@@ -5,11 +5,12 @@ same transaction.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -120,35 +121,45 @@ def run_again(session: Session, product_id: UUID, user_id: UUID | None) -> Run:
 # --- what workers bring ---------------------------------------------------------------------------
 
 
-def complete_phase(session: Session, claim: Claim, found: findings.Found, *, fingerprint: str, threshold: int) -> None:
+@dataclass(frozen=True)
+class Place:
+    """Where a phase stands; none of this ever changes. `next_work_id` is None for the last phase."""
+
+    run_id: UUID
+    stream_id: int
+    product_id: UUID
+    phase_id: int
+    number: int
+    next_work_id: int | None
+
+
+def complete_phase(
+    session: Session, claim: Claim, place: Place, found: findings.Found, *, fingerprint: str, threshold: int
+) -> None:
     """Write what a phase found and move the run on: one fenced transaction.
 
     Raises:
         LeaseLost: the work belongs to somebody else or was stopped; nothing is written.
     """
-    phase = _phase_of(session, claim.work_id)
-    name = list(PhaseName)[phase.number - 1]
     unsure = isinstance(found, Analysis) and found.confidence < threshold
     if unsure and isinstance(found, Analysis):
         why = found.reasons[0] if found.reasons else "the confidence is low"
         work.hold(session, claim, f"Needs review: {why}", {"confidence": found.confidence})
     else:
-        work.finish(session, claim, _says(name, found))
-    findings.write(session, phase, claim.fence.epoch, found)
-    phase.input_fingerprint = fingerprint
+        work.finish(session, claim, _says(place.number, found))
+    findings.write(session, claim.client_id, place.phase_id, place.number, claim.fence.epoch, found)
+    session.execute(_FINGERPRINT, {"phase_id": place.phase_id, "fingerprint": fingerprint})
     changes: dict[str, Any] = {}
     if isinstance(found, Analysis):
         changes |= {"confidence": found.confidence, "reasons": list(found.reasons)}
         _note_photo_quality(session, found)
-        if unsure:
-            changes["state"] = RunState.REVIEW
-        else:
-            apply_analysis(session, _run(session, phase.run_id).product_id, found)
+        if not unsure:
+            apply_analysis(session, place.product_id, found)
     if isinstance(found, Listing):
-        _apply_listing(session, _run(session, phase.run_id).product_id, found)
-    if not unsure:
-        changes |= _advance(session, phase)
-    _change(session, phase.run_id, **changes)
+        _apply_listing(session, place.product_id, found)
+    state = RunState.REVIEW if unsure else _advance(session, claim.client_id, place)
+    if changes or place.next_work_id is None:
+        _change(session, place.run_id, state=state, **changes)
 
 
 def phase_failed(session: Session, moved: Moved) -> None:
@@ -156,23 +167,19 @@ def phase_failed(session: Session, moved: Moved) -> None:
     _change(session, UUID(moved.args["run_id"]), state=RunState.FAILED)
 
 
-def _advance(session: Session, phase: Phase) -> dict[str, Any]:
-    if phase.number < len(PhaseName):
-        following = session.execute(
-            select(Phase).where(Phase.run_id == phase.run_id, Phase.number == phase.number + 1)
-        ).scalar_one()
-        work.unblock(session, following.work_id)
-        return {"state": RunState.RUNNING}
-    run = _run(session, phase.run_id)
-    record(run.client_id, run.stream_id, NewEvent("run.completed", "The listing is ready"))
-    return {"state": RunState.COMPLETED}
+def _advance(session: Session, client_id: UUID, place: Place) -> RunState:
+    if place.next_work_id is not None:
+        work.unblock(session, place.next_work_id)
+        return RunState.RUNNING
+    record(client_id, place.stream_id, NewEvent("run.completed", "The listing is ready"))
+    return RunState.COMPLETED
 
 
-def _says(name: PhaseName, found: findings.Found) -> str:
+def _says(number: int, found: findings.Found) -> str:
     if isinstance(found, Analysis):
         what = found.name.value or "no name"
         return f"Analysis done: {what}, confidence {found.confidence} %"
-    return f"{LABELS[name]} done"
+    return f"{LABELS[list(PhaseName)[number - 1]]} done"
 
 
 def _note_photo_quality(session: Session, found: Analysis) -> None:
@@ -236,15 +243,23 @@ def confirm(session: Session, run_id: UUID, settled: dict[str, str | None], *, b
     run, item = _locked(session, run_id, PhaseName.ANALYSIS.number)
     if run.state is not RunState.REVIEW:
         raise Conflict("This product is not waiting for a review any more.")
-    before: Analysis | None = findings.read_one(session, run_id, PhaseName.ANALYSIS)
+    places, found = findings.read_all(session, run_id)
+    before: Analysis | None = found[PhaseName.ANALYSIS]
     if before is None:
         raise Conflict("This run has no findings to confirm.")
-    phase = _phase_of(session, item.id)
     moved = work.release(session, item.id, f"Confirmed by {by_name}", {"by": by_name})
     after = settle(before, settled, f"{by_name} confirmed it")
-    findings.write(session, phase, moved.epoch, after)
+    place = Place(
+        run_id=run_id,
+        stream_id=run.stream_id,
+        product_id=run.product_id,
+        phase_id=places[PhaseName.ANALYSIS].phase_id,
+        number=PhaseName.ANALYSIS.number,
+        next_work_id=places[PhaseName.MARKET].work_id,
+    )
+    findings.write(session, run.client_id, place.phase_id, place.number, moved.epoch, after)
     apply_analysis(session, run.product_id, after, fixed=SETTLED_FIELDS)
-    _change(session, run.id, confidence=100, reasons=[], **_advance(session, phase))
+    _change(session, run_id, state=_advance(session, run.client_id, place), confidence=100, reasons=[])
     return before
 
 
@@ -312,14 +327,6 @@ def _apply_listing(session: Session, product_id: UUID, found: Listing) -> None:
 # --- looking up -----------------------------------------------------------------------------------
 
 
-def _run(session: Session, run_id: UUID) -> Run:
-    return session.get_one(Run, run_id)
-
-
-def _phase_of(session: Session, work_id: int) -> Phase:
-    return session.execute(select(Phase).where(Phase.work_id == work_id)).scalar_one()
-
-
 class _Item(msgspec.Struct, frozen=True):
     id: int
     state: str
@@ -338,6 +345,9 @@ def _locked(session: Session, run_id: UUID, number: int) -> tuple[Run, _Item]:
         raise NotFound("There is no such phase.")
     run = session.get_one(Run, run_id, with_for_update=True, populate_existing=True)
     return run, _Item(id=row.id, state=row.state.value, label=str(row.args.get("label", KIND)))
+
+
+_FINGERPRINT = text("UPDATE phases SET input_fingerprint = :fingerprint WHERE id = :phase_id")
 
 
 def _change(session: Session, run_id: UUID, **values: Any) -> None:

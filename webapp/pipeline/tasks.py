@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from webapp import storage
 from webapp.access.models import Client
@@ -19,7 +19,7 @@ from webapp.lib.fingerprint import fingerprint
 from webapp.phases import facts
 from webapp.pipeline import findings, services
 from webapp.pipeline.knowledge import ClientOffers, ClientReference
-from webapp.pipeline.models import Phase, PhaseName, Run
+from webapp.pipeline.models import PhaseName, Run
 from webapp.work.kinds import resolve
 from webapp.work.lease import Lease
 
@@ -33,6 +33,7 @@ class Case:
     photos: list[Photo]
     client: Client
     found: dict[PhaseName, Any]
+    places: dict[PhaseName, services.Place]
 
     @property
     def threshold(self) -> int:
@@ -47,24 +48,50 @@ def run_phase(lease: Lease) -> None:
     found, inputs = _PHASES[name](case, lease.report)
     with transaction() as session:
         services.complete_phase(
-            session, lease.claim, found, fingerprint=fingerprint(name.value, *inputs), threshold=case.threshold
+            session,
+            lease.claim,
+            case.places[name],
+            found,
+            fingerprint=fingerprint(name.value, *inputs),
+            threshold=case.threshold,
         )
+
+
+_SUBJECT = (
+    select(Run, Product, Client)
+    .join(Product, Product.id == Run.product_id)
+    .join(Client, Client.id == Run.client_id)
+    .where(Run.id == bindparam("run_id"))
+    .execution_options(populate_existing=True)
+)
+_PHOTOS = select(Photo).where(Photo.product_id == bindparam("product_id")).order_by(Photo.position)
 
 
 def _open(run_id: UUID) -> Case:
     with reading() as session:
-        run = session.get(Run, run_id, populate_existing=True)
-        if run is None:
+        row = session.execute(_SUBJECT, {"run_id": run_id}).one_or_none()
+        if row is None:
             raise PermanentError("the run is gone")
-        product = session.get_one(Product, run.product_id, populate_existing=True)
-        photos = session.execute(select(Photo).where(Photo.product_id == product.id).order_by(Photo.position)).scalars()
-        numbers = session.execute(select(Phase.number, Phase.id).where(Phase.run_id == run_id)).all()
+        run, product, client = row
+        photos = session.execute(_PHOTOS, {"product_id": product.id}).scalars().all()
+        places, found = findings.read_all(session, run_id)
         return Case(
             run=run,
             product=product,
             photos=list(photos),
-            client=session.get_one(Client, run.client_id, populate_existing=True),
-            found=dict(findings.read(session, {row.number: row.id for row in numbers})),
+            client=client,
+            found=found,
+            places={
+                name: services.Place(
+                    run_id=run_id,
+                    stream_id=run.stream_id,
+                    product_id=product.id,
+                    phase_id=places[name].phase_id,
+                    number=name.number,
+                    next_work_id=places[following].work_id if following else None,
+                )
+                for name, following in zip(PhaseName, [*list(PhaseName)[1:], None], strict=True)
+            },
         )
 
 

@@ -1,4 +1,7 @@
-"""Offers written to the database, many at a time."""
+"""Offers written to the database, many at a time.
+
+Callers hold a `transaction()`; nothing here commits.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from webapp.database import new_id
 from webapp.phases.facts import Offer
+from webapp.phases.offers_csv import OfferRow
 
 CHUNK_ROWS = 1000
 
@@ -50,6 +54,15 @@ class Tally:
     inserted: int = 0
     updated: int = 0
     unchanged: int = 0
+
+
+def import_offers(session: Session, client_id: UUID, rows: Iterable[OfferRow]) -> Tally:
+    """Write the offers of a file. The same sighting of the same day is written once, however often it is imported."""
+    return upsert(session, client_id, map(_offer, rows))
+
+
+def _offer(row: OfferRow) -> Offer:
+    return Offer(id=row.key, source=row.source, **{name: getattr(row, name) for name in _COLUMNS})
 
 
 def upsert(session: Session, client_id: UUID, offers: Iterable[Offer]) -> Tally:

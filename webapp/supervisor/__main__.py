@@ -174,7 +174,7 @@ def _take_steps(steps: Sequence[Step], env: Mapping[str, str], settings: Setting
             journal.record("steps", line)
         if taken.returncode != 0:
             said = complaints.strip() or output.strip() or f"exit code {taken.returncode}"
-            raise ServiceError(f"this step failed: {step.says}.\n{said}")
+            raise ServiceError(f"{step.says} failed: {said}")
     return link
 
 

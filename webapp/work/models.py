@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     CheckConstraint,
+    Double,
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
@@ -136,6 +137,8 @@ class Work(Base):
     lease_owner: Mapped[str | None]
     lease_until: Mapped[datetime | None]
     deadline_at: Mapped[datetime | None]
+    deadline_seconds: Mapped[float] = mapped_column(Double, server_default=text("600"))
+    """How long one attempt may take."""
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     """How often it was started."""
     failures: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))

@@ -34,7 +34,7 @@ _EFFECTS: dict[WorkState, str] = {
     S.RUNNING: (
         "epoch = epoch + 1, lease_token = gen_random_uuid(), lease_owner = :owner,"
         " lease_until = clock_timestamp() + make_interval(secs => :lease),"
-        " deadline_at = clock_timestamp() + make_interval(secs => :deadline),"
+        " deadline_at = clock_timestamp() + make_interval(secs => deadline_seconds),"
         " attempts = attempts + 1, started_at = clock_timestamp(), finished_at = NULL,"
         " progress = 0, message = '', dispatched_at = NULL"
     ),
@@ -48,9 +48,19 @@ _EFFECTS: dict[WorkState, str] = {
     # The epoch moves on, so that whoever held the lease can write nothing any more.
     S.STOPPED: f"{_NO_LEASE}, epoch = epoch + 1, dispatched_at = NULL, finished_at = clock_timestamp()",
 }
+RING = """dispatched_at = CASE WHEN (
+        SELECT count(*) FROM (
+            SELECT 1 FROM work rung WHERE rung.client_id = work.client_id AND rung.queue = work.queue
+               AND rung.state = 'ready' AND rung.dispatched_at IS NOT NULL LIMIT :most_rung
+        ) AS hanging
+    ) < :most_rung THEN clock_timestamp() END"""
+"""Mark work that becomes ready as rung for, unless `most_rung` bells of its client hang in that queue already; with
+a true result, `Moved.rung`, the caller rings. (Seen by the app's login, the client's own work is all there is.)"""
+_EFFECTS_RINGING = {S.READY: _EFFECTS[S.READY].replace("dispatched_at = NULL", RING)}
 _LEVELS = {S.FAILED: Level.ERROR, S.WAITING: Level.WARNING, S.STOPPED: Level.WARNING, S.HELD: Level.WARNING}
 RETURNING = (
-    "id, client_id, stream_id, kind, queue, args, state, epoch, lease_token, attempts, failures, crashes, max_failures"
+    "id, client_id, stream_id, kind, queue, args, state, epoch, lease_token, attempts, failures, crashes, max_failures,"
+    " dispatched_at"
 )
 
 
@@ -79,6 +89,7 @@ class Moved:
     failures: int
     crashes: int
     max_failures: int
+    rung: bool
     came_from: WorkState
 
 
@@ -104,12 +115,14 @@ def move(
     fence: Fence | None = None,
     also: str = "",
     condition: str = "",
+    most_rung: int = 0,
     **values: object,
 ) -> Moved:
     """Move one piece of work to state `to`, or raise; the caller records the event (see `webapp.work.events`).
 
-    `values` fill the parameters that the target's effect names: owner, lease, deadline (running), note (held, waiting,
-    failed), delay (waiting), in seconds. `also` and `condition` are constant SQL of this package.
+    `values` fill the parameters that the target's effect names: owner, lease (running), note (held, waiting, failed),
+    delay (waiting), in seconds. `most_rung`: see RING; 0 leaves the bell to the dispatcher. `also` and `condition`
+    are constant SQL of this package.
 
     Raises:
         LeaseLost: a fence was given and does not hold.
@@ -128,7 +141,9 @@ def move(
     if fence is not None:
         where += " AND epoch = :epoch AND lease_token = :token"
         parameters |= {"epoch": fence.epoch, "token": fence.token}
-    row = session.execute(_update(to, also, where), parameters).one_or_none()
+    if most_rung:
+        parameters["most_rung"] = most_rung
+    row = session.execute(_update(to, also, where, ringing=bool(most_rung)), parameters).one_or_none()
     if row is None:
         if fence is not None:
             raise LeaseLost(f"work {work_id} belongs to somebody else")
@@ -148,6 +163,7 @@ def move(
         failures=fields["failures"],
         crashes=fields["crashes"],
         max_failures=fields["max_failures"],
+        rung=fields["dispatched_at"] is not None,
         came_from=came_from,
     )
 
@@ -157,13 +173,14 @@ def level_of(to: WorkState) -> Level:
     return _LEVELS.get(to, Level.INFO)
 
 
-_statements: dict[tuple[WorkState, str, str], TextClause] = {}
+_statements: dict[tuple[WorkState, str, str, bool], TextClause] = {}
 
 
-def _update(to: WorkState, also: str, where: str) -> TextClause:
-    key = (to, also, where)
+def _update(to: WorkState, also: str, where: str, *, ringing: bool) -> TextClause:
+    key = (to, also, where, ringing)
     if key not in _statements:
-        effects = ", ".join(part for part in ("state = :to", _EFFECTS[to], also) if part)
+        effect = (_EFFECTS_RINGING if ringing else _EFFECTS)[to]
+        effects = ", ".join(part for part in ("state = :to", effect, also) if part)
         _statements[key] = text(f"UPDATE work SET {effects} WHERE {where} RETURNING {RETURNING}")  # noqa: S608 - constants only
     return _statements[key]
 

@@ -40,7 +40,6 @@ class Claim:
     failures: int
     crashes: int
     max_failures: int
-    deadline_seconds: float
 
     @property
     def label(self) -> str:
@@ -67,26 +66,20 @@ def create(
         kind=kind,
         queue=lane,
         args=args,
-        state=WorkState.READY if ready else WorkState.BLOCKED,
+        state=WorkState.BLOCKED,
+        deadline_seconds=kinds.get(kind).deadline_seconds,
         priority=priority,
         dedup_key=dedup_key,
     )
     session.add(work)
     session.flush()
     if ready:
-        _ring_after_commit(session, client_id, work.id, lane)
+        unblock(session, work.id)
     return work
 
 
 def claim(session: Session, work_id: int, owner: str, lease_seconds: float) -> Claim | None:
     """Take the lease on a piece of work, or None: a doubled bell, stopped meanwhile, or not yet due."""
-    row = session.execute(
-        text("SELECT kind FROM work WHERE id = :id AND state = 'ready' AND run_at <= clock_timestamp()"),
-        {"id": work_id},
-    ).one_or_none()
-    if row is None:
-        return None
-    deadline = kinds.get(row.kind).deadline_seconds
     try:
         moved = move(
             session,
@@ -95,7 +88,6 @@ def claim(session: Session, work_id: int, owner: str, lease_seconds: float) -> C
             condition="run_at <= clock_timestamp()",
             owner=owner,
             lease=lease_seconds,
-            deadline=deadline,
         )
     except IllegalMove:
         return None
@@ -112,7 +104,6 @@ def claim(session: Session, work_id: int, owner: str, lease_seconds: float) -> C
         failures=moved.failures,
         crashes=moved.crashes,
         max_failures=moved.max_failures,
-        deadline_seconds=deadline,
     )
     again = f" (attempt {moved.attempts})" if moved.attempts > 1 else ""
     _note(moved, f"{claimed.label} started{again}")
@@ -174,8 +165,8 @@ def release(session: Session, work_id: int, message: str, details: dict[str, Any
 
 def unblock(session: Session, work_id: int) -> Moved:
     """What stood before this work is done: it is ready, and its bell rings after commit."""
-    moved = move(session, work_id, WorkState.READY, only_from=WorkState.BLOCKED)
-    _ring_after_commit(session, moved.client_id, moved.id, moved.queue)
+    moved = move(session, work_id, WorkState.READY, only_from=WorkState.BLOCKED, most_rung=RINGS_PER_CLIENT)
+    _ring_after_commit(moved)
     return moved
 
 
@@ -208,9 +199,16 @@ def stop(session: Session, work_id: int, message: str) -> Moved:
 
 def restart(session: Session, work_id: int, only_from: WorkState, message: str) -> Moved:
     """A person sets failed, stopped or waiting work ready again, with its automatic attempts counted anew."""
-    moved = move(session, work_id, WorkState.READY, only_from=only_from, also="failures = 0, crashes = 0")
+    moved = move(
+        session,
+        work_id,
+        WorkState.READY,
+        only_from=only_from,
+        also="failures = 0, crashes = 0",
+        most_rung=RINGS_PER_CLIENT,
+    )
     _note(moved, message)
-    _ring_after_commit(session, moved.client_id, moved.id, moved.queue)
+    _ring_after_commit(moved)
     return moved
 
 
@@ -244,19 +242,7 @@ def _note(moved: Moved, message: str, details: dict[str, Any] | None = None) -> 
     )
 
 
-# Only this client's own work is visible here: row-level security makes the count the client's share.
-_MAY_RING = text("""
-    UPDATE work SET dispatched_at = clock_timestamp()
-    WHERE id = :id AND state = 'ready' AND (
-        SELECT count(*) FROM (
-            SELECT 1 FROM work w WHERE w.client_id = :client_id AND w.queue = :queue AND w.state = 'ready'
-               AND w.dispatched_at IS NOT NULL LIMIT :most
-        ) AS rung
-    ) < :most
-""")
-
-
-def _ring_after_commit(session: Session, client_id: UUID, work_id: int, lane: str) -> None:
-    rung = session.execute(_MAY_RING, {"id": work_id, "client_id": client_id, "queue": lane, "most": RINGS_PER_CLIENT})
-    if rung.rowcount:  # type: ignore[attr-defined]
-        after_commit(lambda: queue.ring(lane, [(client_id, work_id)]))
+def _ring_after_commit(moved: Moved) -> None:
+    if moved.rung:
+        bell = (moved.client_id, moved.id)
+        after_commit(lambda: queue.ring(moved.queue, [bell]))

@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 import zxingcpp
 
+from webapp.phases.analysis.pictures import Points
 from webapp.phases.analysis.reads import Read, sound
+from webapp.phases.analysis.regions import QUIET
 from webapp.phases.analysis.views import View
 
 ZXING_FORMATS = zxingcpp.barcode_formats_from_str("EANUPC|Code128|Code39|ITF|QRCode|DataMatrix")
@@ -57,9 +59,13 @@ class OpenCV:
         self._detector = cv2.barcode.BarcodeDetector()
 
     def read(self, view: View) -> Sequence[Read]:
-        """See Decoder."""
+        """See Decoder. On an upright strip the code's corners are known, which is faster and finds more."""
         try:
-            _, texts, kinds, corners = self._detector.detectAndDecodeWithType(view.grey)
+            if view.upright:
+                corners = _inner_corners(view)
+                _, texts, kinds = self._detector.decodeWithType(view.grey, corners)
+            else:
+                _, texts, kinds, corners = self._detector.detectAndDecodeWithType(view.grey)
         except cv2.error:  # it trips over some tiny pictures
             return []
         if corners is None:
@@ -76,3 +82,11 @@ class OpenCV:
             if text and kind in OPENCV_NAMES
         ]
         return [read for read in reads if sound(read)]
+
+
+def _inner_corners(view: View) -> Points:
+    """The strip without its quiet zones: lower left, upper left, upper right, lower right, as one entry."""
+    height, width = view.grey.shape
+    margin = QUIET / (1 + 2 * QUIET)
+    left, right, top, bottom = width * margin, width * (1 - margin), height * 0.1, height * 0.9
+    return np.array([[(left, bottom), (left, top), (right, top), (right, bottom)]], dtype=np.float32)

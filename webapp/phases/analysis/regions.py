@@ -66,7 +66,9 @@ def bar_regions(grey: Pixels) -> list[Region]:
         mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
         _, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
         for label in np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= MIN_AREA) + 1:
-            rows, columns = np.nonzero(labels == label)
+            left, top, width, height = stats[label, : cv2.CC_STAT_AREA]
+            rows, columns = np.nonzero(labels[top : top + height, left : left + width] == label)
+            rows, columns = rows + top, columns + left
             inside = rows, columns
             angle = float(0.5 * np.arctan2(2 * xy[inside].sum(), xx[inside].sum() - yy[inside].sum()))
             strength = float((energy[inside] ** 0.5 * coherence[inside]).mean())

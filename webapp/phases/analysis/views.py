@@ -36,6 +36,11 @@ class View:
         placed = points.astype(np.float64) @ self.to_photo[:, :2].T + self.to_photo[:, 2]
         return placed.astype(np.float32)
 
+    def corners(self) -> Points:
+        """The view's corners on the photo."""
+        height, width = self.grey.shape
+        return self.back(np.array([(0, 0), (width, 0), (width, height), (0, height)], dtype=np.float32))
+
 
 def whole_views(grey: Pixels) -> Iterator[View]:
     """The whole photo: first as it is (within FULL_PIXELS), then views that rescue soft, noisy and small codes."""

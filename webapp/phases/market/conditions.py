@@ -51,3 +51,35 @@ def comparable(wanted: Condition | None, found: Sequence[Condition]) -> tuple[Co
             exact: tuple[Condition, ...] = (wanted,)
             groups = [exact, SECOND_HAND, NEW] if found.count(wanted) >= ENOUGH else [SECOND_HAND, NEW]
     return next((group for group in groups if any(condition in group for condition in found)), ())
+
+
+_EBAY_IDS = (
+    (range(1000, 1001), Condition.NEW),
+    (range(1500, 1751), Condition.LIKE_NEW),
+    (range(2000, 2501), Condition.REFURBISHED),
+    (range(2750, 2751), Condition.LIKE_NEW),
+    (range(2990, 6001), Condition.USED),
+    (range(7000, 7001), Condition.FOR_PARTS),
+)
+_WRITTEN = {
+    Condition.NEW: "new, neu, neuf, nuevo, nuovo, nieuw, brand new, new with tags, new in box, newcondition, neuware",
+    Condition.LIKE_NEW: "like new, as new, new other, open box, neuwertig, wie neu, comme neuf, mint, ex display",
+    Condition.REFURBISHED: "refurbished, refurb, renewed, generaluberholt, certified refurbished, seller refurbished, "
+    "manufacturer refurbished, reconditionne, rigenerato, reacondicionado, refurbishedcondition, aufbereitet",
+    Condition.USED: "used, gebraucht, usato, usado, occasion, pre owned, preowned, second hand, secondhand, very good, "
+    "good, acceptable, fair, used very good, used good, used acceptable, usedcondition, sehr gut, gut, akzeptabel",
+    Condition.FOR_PARTS: "for parts, parts, for parts or not working, not working, defekt, defective, broken, faulty, "
+    "spares or repairs, damagedcondition, pour pieces, ersatzteile, as is",
+}
+_MEANING = {" ".join(words(text)): condition for condition, texts in _WRITTEN.items() for text in texts.split(",")}
+
+
+def read_condition(text: str) -> Condition | None:
+    """The condition that a cell or a feed states: our words, those of the trade in several languages, eBay's ids,
+    schema.org's names. None when it is not known."""
+    if text.strip().isdecimal():
+        return next((condition for ids, condition in _EBAY_IDS if int(text) in ids), None)
+    if text in set(Condition):
+        return Condition(text)
+    said = " ".join(words(text.rsplit("/", 1)[-1].replace("_", " ")))
+    return _MEANING.get(said)

@@ -17,17 +17,17 @@ def candidates(facts: Known, keywords: Sequence[Keyword]) -> tuple[Candidate, ..
     head = headline(facts)
     if not head:
         return ()
-    news = [f"{name} {value}" for name, value in details(facts) if not contains_words(head, value)]
+    news = [(name, value) for name, value in details(facts) if not contains_words(head, value)]
     opening = f"{facts.condition_words.capitalize()}: {head}" if facts.condition else head
-    in_one = _packed(opening, news, ", ", META_DESCRIPTION_LIMIT - 1)
+    in_one = [f"{name.lower() if name.istitle() else name} {value}" for name, value in news if name != "Category"]
     condition = [sentence(f"Condition: {facts.condition_words}")] if facts.condition else []
     remarks = [sentence(facts.condition_details)] if facts.condition_details else []
-    short = [*condition, *map(sentence, news), *remarks]
-    everything = [*condition, *remarks, *(sentence(f"{name}: {value}") for name, value in details(facts))]
+    short = [*condition, *(_stated(name, value) for name, value in news), *remarks]
+    everything = [*condition, *remarks, *(_stated(name, value) for name, value in details(facts))]
     made = unique(
         [
             _packed(sentence(head), short, " ", META_DESCRIPTION_LIMIT),
-            sentence(in_one),
+            sentence(_packed(opening, in_one, ", ", META_DESCRIPTION_LIMIT - 1)),
             _packed(sentence(head), everything, " ", DESCRIPTION_LIMIT),
         ]
     )
@@ -42,6 +42,10 @@ def score(text: str, keywords: Sequence[Keyword]) -> int:
     covered = sum(keyword.weight for keyword in top if contains_words(text, keyword.text)) / total if total else 0.5
     length = min(len(text) / GOOD_LENGTH, 1.0) if len(text) <= META_DESCRIPTION_LIMIT else 0.75
     return round(60 * covered + 40 * length)
+
+
+def _stated(name: str, value: str) -> str:
+    return sentence(f"{name}: {value}")
 
 
 def _packed(opening: str, parts: Sequence[str], separator: str, limit: int) -> str:

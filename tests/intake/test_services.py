@@ -1,0 +1,172 @@
+"""One transaction per upload: whole or not at all, also when two meet, one fails or the process is killed."""
+
+import io
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from tests import factories
+from tests.intake.conftest import draw, files_in, photos_of, products
+from webapp import storage
+from webapp.audit.services import Actor
+from webapp.database import reading, tenant, transaction
+from webapp.intake import services
+from webapp.intake.forms import Upload
+from webapp.intake.services import Order
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def order_of(client, user=None, **changes) -> Order:
+    facts = {"upload_key": uuid4(), "catalog_id": factories.default_catalog_id(client), "hints": {}}
+    return Order(actor=Actor(user_id=user and user.id), client_id=client.id, **facts | changes)
+
+
+def pictures_of(*files: bytes) -> list[services.Picture]:
+    uploads = [Upload(f"{number}.jpg", io.BytesIO(data)) for number, data in enumerate(files)]
+    candidates, refused = services.sift(uploads, 10_000_000)
+    pictures, unreadable = services.normalise(candidates, 12)
+    assert not refused + unreadable
+    return pictures
+
+
+def receive(order: Order, pictures) -> services.Receipt:
+    with services.kept(order.client_id, pictures) as kept, transaction() as session:
+        return services.receive(session, order, kept)
+
+
+@pytest.fixture
+def as_client(client):
+    """The test runs in the client's name."""
+    with tenant(client.id):
+        yield client
+
+
+def test_failed_transaction_takes_its_bytes_back(as_client, folder):
+    strange = factories.default_catalog_id(factories.make_client())
+    with pytest.raises(IntegrityError):
+        receive(order_of(as_client, catalog_id=strange), pictures_of(draw(1), draw(2)))
+    assert files_in(folder) == []
+    assert products(as_client) == []
+
+
+def test_failed_transaction_leaves_bytes_that_another_product_shows(as_client, folder):
+    receive(order_of(as_client), pictures_of(draw(1)))
+    files = files_in(folder)
+    strange = factories.default_catalog_id(factories.make_client())
+    with pytest.raises(IntegrityError):
+        receive(order_of(as_client, catalog_id=strange, keeps_duplicates=True), pictures_of(draw(1), draw(2)))
+    assert files_in(folder) == files
+
+
+def test_bytes_that_a_failed_upload_took_back_meanwhile_are_written_again(as_client, folder):
+    pictures, order = pictures_of(draw(1)), order_of(as_client)
+    with services.kept(as_client.id, pictures) as kept:
+        with pytest.raises(ZeroDivisionError), services.kept(as_client.id, pictures_of(draw(1))):
+            raise ZeroDivisionError
+        assert files_in(folder) == []
+        with transaction() as session:
+            receipt = services.receive(session, order, kept)
+    (photo,) = photos_of(products(as_client)[0])
+    assert receipt.is_new
+    assert storage.read(photo.original_key) == draw(1)
+    assert storage.exists(photo.display_key)
+    assert storage.exists(photo.thumb_key)
+
+
+def test_two_at_the_same_moment_with_the_same_key_make_one_product(app, as_client):
+    order, pictures = order_of(as_client), [pictures_of(draw(1)) for _ in range(2)]
+    receipts = together(app, as_client, [(order, pictures[0]), (order, pictures[1])])
+    assert sorted(receipt.is_new for receipt in receipts) == [False, True]
+    assert len({receipt.product_id for receipt in receipts}) == 1
+    assert len(products(as_client)) == 1
+
+
+def test_of_two_at_the_same_moment_with_the_same_photo_one_is_told(app, as_client, folder):
+    orders = [(order_of(as_client), pictures_of(draw(1))) for _ in range(2)]
+    outcomes = together(app, as_client, orders)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Duplicates", "Receipt"]
+    (photo,) = photos_of(products(as_client)[0])
+    assert storage.read(photo.original_key) == draw(1)
+    assert len(files_in(folder)) == 3
+
+
+def together(app, client, orders) -> list:
+    """What becomes of orders whose transactions begin when all bytes are on the disk."""
+    ready = threading.Barrier(len(orders))
+
+    def one(order, pictures):
+        with app.app_context(), tenant(client.id):
+            try:
+                with services.kept(client.id, pictures) as kept:
+                    ready.wait(10)
+                    with transaction() as session:
+                        return services.receive(session, order, kept)
+            except services.Duplicates as error:
+                return error
+
+    with ThreadPoolExecutor(len(orders)) as pool:
+        return list(pool.map(one, *zip(*orders, strict=True)))
+
+
+def test_check_tells_a_repetition_before_a_duplicate(as_client):
+    order, pictures = order_of(as_client), pictures_of(draw(1))
+    first = receive(order, pictures)
+    with reading() as session:
+        again = services.check(session, order, [picture.file for picture in pictures])
+        assert again == services.Receipt(first.product_id, first.sha256s, is_new=False)
+        with pytest.raises(services.Duplicates):
+            services.check(session, order_of(as_client), [picture.file for picture in pictures])
+
+
+KILLED = """
+import os, signal, sys
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID
+from webapp import config, storage
+from webapp.app import create_app
+from webapp.database import tenant, transaction
+from webapp.intake import services
+from tests.intake.test_services import order_of, pictures_of
+from tests.intake.conftest import draw
+from webapp.access.models import Client
+
+app = create_app()
+storage.init_app(app, Path(sys.argv[2]))
+with app.app_context(), tenant(UUID(sys.argv[1])):
+    order = order_of(Client(id=UUID(sys.argv[1])))
+    with services.kept(order.client_id, pictures_of(draw(1))) as kept, transaction() as session:
+        services.receive(session, order, kept)
+        session.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_killed_before_commit_leaves_no_product_and_the_next_try_succeeds(app, as_client, folder):
+    settings = app.extensions["lotline_config"]
+    environment = {
+        "SECRET_KEY": settings.secret_key,
+        "DATABASE_URL": settings.database_url,
+        "DATABASE_APP_URL": settings.database_app_url,
+        "DATABASE_SYSTEM_URL": settings.database_system_url,
+        "REDIS_URL": settings.redis_url,
+        "LOTLINE_VAR": str(settings.var),
+    }
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(as_client.id), str(folder)], cwd=ROOT, env=environment, capture_output=True
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert products(as_client) == []
+    assert {path.suffix for path in files_in(folder)} == {".jpg"}, "nothing half-written under a real name"
+
+    receipt = receive(order_of(as_client), pictures_of(draw(1)))
+    assert receipt.is_new
+    assert len(files_in(folder)) == 3

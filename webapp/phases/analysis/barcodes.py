@@ -1,0 +1,119 @@
+"""Reading the codes on a photo: a cascade of decoders and views that goes on until the votes decide."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+
+import wasmtime
+
+from webapp.lib import gtin
+from webapp.phases.analysis.decoders import OpenCV, ZXing
+from webapp.phases.analysis.pictures import Picture
+from webapp.phases.analysis.reads import RETAIL, Decoder
+from webapp.phases.analysis.regions import strips
+from webapp.phases.analysis.template import Template
+from webapp.phases.analysis.views import View, strip_views, whole_views
+from webapp.phases.analysis.votes import Ballot, Verdict
+from webapp.phases.analysis.zbar import ZBar
+from webapp.phases.facts import Barcode
+
+THOROUGH_STRIPS = 2
+"""The most striking places get every view and the slow decoder; the others only QUICK_VIEWS, unless one reads."""
+QUICK_VIEWS = 3
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What was read on one photo: codes that are believed, and codes that were seen but are not."""
+
+    accepted: tuple[Barcode, ...]
+    doubtful: tuple[Barcode, ...]
+    bars_seen: bool
+    """Whether something looked like bars at all."""
+
+
+@dataclass(frozen=True)
+class Engines:
+    """The decoders: those for every view, and the slow one for soft codes."""
+
+    quick: tuple[Decoder, ...]
+    thorough: Decoder
+
+
+@lru_cache(maxsize=1)
+def engines() -> Engines:
+    """The decoders of this process, made once. Without the npm package, ZBar is simply not among them."""
+    quick: list[Decoder] = [ZXing(), OpenCV()]
+    try:
+        quick.insert(1, ZBar())
+    except (OSError, wasmtime.WasmtimeError):
+        pass
+    return Engines(tuple(quick), Template())
+
+
+def scan(picture: Picture, progress: Progress = lambda _share, _step: None) -> Scan:
+    """Every code on the photo. `progress(share 0..1, step)` may raise to cancel."""
+    ballot, tools = Ballot(), engines()
+    whole = list(islice(whole_views(picture.grey), 1))
+    progress(0.0, "looking for barcodes")
+    _read(ballot, tools.quick, whole[0])
+    found = list(strips(picture.grey))
+    for number, strip in enumerate(found):
+        progress(0.3 + 0.5 * number / len(found), "reading barcodes up close")
+        _read_strip(ballot, tools, strip, thorough=number < THOROUGH_STRIPS)
+    if not any(verdict.decided for verdict in ballot.verdicts()):
+        progress(0.8, "looking for small and soft barcodes")
+        for view in islice(whole_views(picture.grey), 1, None):
+            _read(ballot, tools.quick, view)
+            if any(verdict.decided for verdict in ballot.verdicts()):
+                break
+    verdicts = ballot.verdicts()
+    return Scan(
+        accepted=tuple(_barcode(picture, verdict) for verdict in verdicts if verdict.accepted),
+        doubtful=tuple(_barcode(picture, verdict) for verdict in verdicts if not verdict.accepted),
+        bars_seen=bool(verdicts or found),
+    )
+
+
+def _read(ballot: Ballot, decoders: Sequence[Decoder], view: View) -> int:
+    return sum(ballot.add(decoder.read(view)) for decoder in decoders)
+
+
+def _read_strip(ballot: Ballot, tools: Engines, strip: View, *, thorough: bool) -> None:
+    """Views of one strip until the code there is decided, or nothing speaks for going on."""
+    corners = strip.corners()
+    seen = 0
+    for number, view in enumerate(strip_views(strip)):
+        if ballot.decided_at(corners):
+            return
+        if number == QUICK_VIEWS:
+            if not thorough and not seen:
+                return
+            seen += ballot.add(tools.thorough.read(strip))
+        seen += _read(ballot, tools.quick, view)
+
+
+def _barcode(picture: Picture, verdict: Verdict) -> Barcode:
+    read = verdict.code.first
+    gtin14 = read.gtin14
+    return Barcode(
+        photo_id=picture.photo_id,
+        text=read.text,
+        format=_shown_format(read.format, gtin14),
+        gtin14=gtin14,
+        votes=len(verdict.code.reads),
+        runner_up=len(verdict.runner_up.reads) if verdict.runner_up else 0,
+        decoders=verdict.code.decoders,
+        box=picture.box(verdict.code.points),
+        restricted=gtin14 is not None and gtin.is_restricted(gtin14),
+    )
+
+
+def _shown_format(form: str, gtin14: str | None) -> str:
+    """Decoders name UPC-A also EAN-13 with a leading zero; we say UPC-A, and ITF-14 for an ITF that holds a GTIN."""
+    if form in RETAIL and gtin14 is not None and form != "UPCE":
+        return {8: "EAN8", 12: "UPCA"}.get(len(gtin.written(gtin14)), "EAN13")
+    return "ITF14" if form == "ITF" and gtin14 else form

@@ -1,0 +1,63 @@
+"""Which column of a file means what."""
+
+import re
+from collections.abc import Sequence
+
+from webapp.lib.money import currency_code
+from webapp.lib.text import words
+
+ALIASES = {
+    "title": "title, name, product, product name, product title, item, item title, item name, titel, produktname, "
+    "produkt, artikel, artikelname, artikelbezeichnung, bezeichnung, nom, titre, designation, nombre, titulo, titolo, "
+    "nome, naam, nazwa",
+    "price": "price, preis, prix, precio, prezzo, prijs, cena, amount, betrag, unit price, sale price, offer price, "
+    "current price, final price, regular price, variant price, selling price, sold price, verkaufspreis, vk, vk preis, "
+    "einzelpreis",
+    "list_price": "list price, msrp, rrp, uvp, srp, listenpreis, retail price, recommended price, prix public, "
+    "prix conseille, compare at price",
+    "currency": "currency, currency code, wahrung, waehrung, devise, moneda, valuta, waluta",
+    "kind": "kind, price kind, price type, preisart",
+    "gtin": "gtin, gtin13, gtin14, gtin 13, gtin 14, ean, ean13, ean 13, ean code, ean nummer, upc, upc code, barcode, "
+    "variant barcode, barcode number, isbn, isbn13, strichcode, product code",
+    "brand": "brand, brand name, marke, manufacturer, hersteller, maker, vendor, marque, fabricant, marca, merk",
+    "model": "model, model number, model no, modell, modellnummer, mpn, part number, part no, teilenummer, modele, "
+    "modelo, modello, herstellernummer, manufacturer part number",
+    "category": "category, product category, product type, kategorie, warengruppe, categorie, categoria, kategoria",
+    "condition": "condition, item condition, zustand, etat, estado, condizione, staat, stan",
+    "marketplace": "marketplace, market place, marktplatz, channel, platform, plattform, shop, store, site, handler, "
+    "haendler, seller, merchant, boutique",
+    "link": "link, url, product url, item url, product link, offer url, web address, lien, enlace",
+    "seen_at": "seen at, seen, date, date seen, last seen, datum, updated, updated at, timestamp, crawled at, "
+    "scraped at, checked at, fecha, data",
+    "source": "source, quelle, provider, feed, origin",
+}
+"""The names under which each column is known, as folded words."""
+
+_FIELDS = {" ".join(words(name)): field for field, names in ALIASES.items() for name in names.split(",")}
+
+
+def assign(header: Sequence[str]) -> tuple[dict[str, list[int]], str | None]:
+    """For each field the places of its columns in the order of the header (a row's first filled one counts), and the
+    currency that the header of a price names (`Price (EUR)`, `preis_eur`)."""
+    places: dict[str, list[int]] = {}
+    currencies: list[str] = []
+    for place, name in enumerate(header):
+        field, currency = _meaning(name)
+        if field:
+            places.setdefault(field, []).append(place)
+            currencies += [currency] if currency else []
+    return places, currencies[0] if len(set(currencies)) == 1 else None
+
+
+def _meaning(name: str) -> tuple[str | None, str | None]:
+    spoken = words(re.sub(r"([a-z])([A-Z])", r"\1 \2", name).replace("_", " ").replace("-", " "))
+    if field := _FIELDS.get(" ".join(spoken)) or _FIELDS.get("".join(spoken)):
+        return field, None
+    # What is left may name the currency: as a word (`price eur`, `preis in eur`) or as a sign (`Price €`).
+    codes = [word.upper() for word in spoken if currency_code(word) == word.upper()]
+    signs = [code for sign in re.findall(r"[^\w\s()\[\]/.-]+", name) if (code := currency_code(sign))]
+    rest = " ".join(word for word in spoken if word.upper() not in codes and word not in ("in", "en"))
+    field = _FIELDS.get(rest)
+    if field in ("price", "list_price") and (codes or signs):
+        return field, (codes or signs)[0]
+    return None, None
