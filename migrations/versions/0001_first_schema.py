@@ -1015,6 +1015,7 @@ def make_search(table: str) -> None:
 def downgrade() -> None:
     for table in SEARCHED:
         op.execute(f"DROP FUNCTION search_{table}(text, integer)")
+    op.execute("DROP POLICY member_reads ON clients")  # it reads memberships
     op.drop_index(op.f("ix_seo_findings_client_id_phase_id"), table_name="seo_findings")
     op.drop_table("seo_findings")
     op.drop_index(op.f("ix_market_findings_client_id_phase_id"), table_name="market_findings")

@@ -12,6 +12,7 @@
   const sendWord = find("[data-send-word]");
   const photos = []; // {file, card, state, url}: state is here, sending, storing, safe, failed or refused
   const STALLED_AFTER_MS = 45000;
+  const SAFE_SEEN_MS = 600; // long enough to read "Safe to put down" before the product opens
   let request = null;
   let stalled = 0;
   let waitsForNetwork = false;
@@ -38,6 +39,7 @@
     }
     for (const [state, count] of Object.entries(counts)) find(`[data-count="${state}"]`).textContent = count;
     form.dataset.filled = String(photos.length > 0);
+    form.dataset.done = String(counts.safe > 0);
     const ready = toSend().length;
     send.disabled = Boolean(request) || ready === 0;
     sendWord.textContent = request
@@ -149,7 +151,7 @@
       for (const photo of sent) setState(photo, "safe");
       show(xhr.responseText, ".answer");
       refused(sent);
-      window.setTimeout(() => window.location.assign(way), 250);
+      window.setTimeout(() => window.location.assign(way), SAFE_SEEN_MS);
     } else if (status === 409 || status === 422) {
       for (const photo of sent) setState(photo, "here");
       show(xhr.responseText, ".answer");

@@ -30,7 +30,7 @@ def browser(sign_in, admin):
 def audited(owner, action):
     rows = owner.execute(
         "SELECT client_id, user_id, session_id IS NOT NULL, row_id, old, new, changed_fields FROM audit"
-        " WHERE action = %s",
+        " WHERE action = %s ORDER BY id",
         (action,),
     )
     return rows.fetchall()

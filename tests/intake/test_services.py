@@ -17,8 +17,8 @@ from tests.intake.conftest import draw, files_in, photos_of, products
 from webapp import storage
 from webapp.audit.services import Actor
 from webapp.database import reading, tenant, transaction
-from webapp.intake import services
-from webapp.intake.forms import Upload
+from webapp.intake import pictures, services
+from webapp.intake.pictures import Picture, Upload
 from webapp.intake.services import Order
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,16 +29,16 @@ def order_of(client, user=None, **changes) -> Order:
     return Order(actor=Actor(user_id=user and user.id), client_id=client.id, **facts | changes)
 
 
-def pictures_of(*files: bytes) -> list[services.Picture]:
+def pictures_of(*files: bytes) -> list[Picture]:
     uploads = [Upload(f"{number}.jpg", io.BytesIO(data)) for number, data in enumerate(files)]
-    candidates, refused = services.sift(uploads, 10_000_000)
-    pictures, unreadable = services.normalise(candidates, 12)
+    candidates, refused = pictures.sift(uploads, 10_000_000)
+    taken, unreadable = pictures.normalise(candidates, 12)
     assert not refused + unreadable
-    return pictures
+    return taken
 
 
-def receive(order: Order, pictures) -> services.Receipt:
-    with services.kept(order.client_id, pictures) as kept, transaction() as session:
+def receive(order: Order, taken: list[Picture]) -> services.Receipt:
+    with pictures.kept(order.client_id, taken) as kept, transaction() as session:
         return services.receive(session, order, kept)
 
 
@@ -67,9 +67,9 @@ def test_failed_transaction_leaves_bytes_that_another_product_shows(as_client, f
 
 
 def test_bytes_that_a_failed_upload_took_back_meanwhile_are_written_again(as_client, folder):
-    pictures, order = pictures_of(draw(1)), order_of(as_client)
-    with services.kept(as_client.id, pictures) as kept:
-        with pytest.raises(ZeroDivisionError), services.kept(as_client.id, pictures_of(draw(1))):
+    order = order_of(as_client)
+    with pictures.kept(as_client.id, pictures_of(draw(1))) as kept:
+        with pytest.raises(ZeroDivisionError), pictures.kept(as_client.id, pictures_of(draw(1))):
             raise ZeroDivisionError
         assert files_in(folder) == []
         with transaction() as session:
@@ -82,8 +82,8 @@ def test_bytes_that_a_failed_upload_took_back_meanwhile_are_written_again(as_cli
 
 
 def test_two_at_the_same_moment_with_the_same_key_make_one_product(app, as_client):
-    order, pictures = order_of(as_client), [pictures_of(draw(1)) for _ in range(2)]
-    receipts = together(app, as_client, [(order, pictures[0]), (order, pictures[1])])
+    order = order_of(as_client)
+    receipts = together(app, as_client, [(order, pictures_of(draw(1))) for _ in range(2)])
     assert sorted(receipt.is_new for receipt in receipts) == [False, True]
     assert len({receipt.product_id for receipt in receipts}) == 1
     assert len(products(as_client)) == 1
@@ -102,10 +102,10 @@ def together(app, client, orders) -> list:
     """What becomes of orders whose transactions begin when all bytes are on the disk."""
     ready = threading.Barrier(len(orders))
 
-    def one(order, pictures):
+    def one(order, taken):
         with app.app_context(), tenant(client.id):
             try:
-                with services.kept(client.id, pictures) as kept:
+                with pictures.kept(client.id, taken) as kept:
                     ready.wait(10)
                     with transaction() as session:
                         return services.receive(session, order, kept)
@@ -117,13 +117,13 @@ def together(app, client, orders) -> list:
 
 
 def test_check_tells_a_repetition_before_a_duplicate(as_client):
-    order, pictures = order_of(as_client), pictures_of(draw(1))
-    first = receive(order, pictures)
+    order, taken = order_of(as_client), pictures_of(draw(1))
+    first = receive(order, taken)
     with reading() as session:
-        again = services.check(session, order, [picture.file for picture in pictures])
+        again = services.check(session, order, [picture.file for picture in taken])
         assert again == services.Receipt(first.product_id, first.sha256s, is_new=False)
         with pytest.raises(services.Duplicates):
-            services.check(session, order_of(as_client), [picture.file for picture in pictures])
+            services.check(session, order_of(as_client), [picture.file for picture in taken])
 
 
 KILLED = """
@@ -134,7 +134,7 @@ from uuid import UUID
 from webapp import config, storage
 from webapp.app import create_app
 from webapp.database import tenant, transaction
-from webapp.intake import services
+from webapp.intake import pictures, services
 from tests.intake.test_services import order_of, pictures_of
 from tests.intake.conftest import draw
 from webapp.access.models import Client
@@ -143,7 +143,7 @@ app = create_app()
 storage.init_app(app, Path(sys.argv[2]))
 with app.app_context(), tenant(UUID(sys.argv[1])):
     order = order_of(Client(id=UUID(sys.argv[1])))
-    with services.kept(order.client_id, pictures_of(draw(1))) as kept, transaction() as session:
+    with pictures.kept(order.client_id, pictures_of(draw(1))) as kept, transaction() as session:
         services.receive(session, order, kept)
         session.flush()
         os.kill(os.getpid(), signal.SIGKILL)

@@ -123,7 +123,7 @@ def test_upload_without_photos_is_told_so_and_keeps_what_was_typed(client, uploa
         ("model", "x" * 101, "At most 100 characters"),
         ("condition", "shiny", "Choose one of the conditions"),
         ("catalog", "not-an-id", "Choose one of the catalogs"),
-        ("catalog", str(uuid4()), "This catalog is not there any more"),
+        ("catalog", "0190aaaa-0000-7000-8000-00000000dead", "This catalog is not there any more"),
     ],
 )
 def test_faulty_field_is_named_and_nothing_is_kept(client, upload, folder, field, value, says):

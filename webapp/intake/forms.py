@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, cast
 from uuid import UUID
 
 from werkzeug.datastructures import FileStorage
 
 from webapp.database import new_id
+from webapp.intake.pictures import Upload
 from webapp.lib import text
 from webapp.phases.facts import Condition
 
@@ -16,13 +17,6 @@ FIELDS = ("name", "model", "condition", "catalog")
 NAME_LENGTH = 200
 MODEL_LENGTH = 100
 FILE_NAME_LENGTH = 150
-
-
-class Upload(NamedTuple):
-    """One file as it arrived. `file_name` is cleaned and says nothing about what the file is."""
-
-    file_name: str
-    stream: BinaryIO
 
 
 @dataclass

@@ -14,9 +14,10 @@ from webapp.catalog import services as catalog
 from webapp.config import Config
 from webapp.database import reading, transaction
 from webapp.errors import Invalid
-from webapp.intake import forms, services
+from webapp.intake import forms, pictures, services
 from webapp.intake.forms import IntakeForm
-from webapp.intake.services import Order, Refusal
+from webapp.intake.pictures import Refusal
+from webapp.intake.services import Order
 
 bp = Blueprint("intake", __name__)
 
@@ -66,7 +67,7 @@ def create() -> ResponseReturnValue:
 def _take_in(form: IntakeForm) -> Outcome:
     """One upload from its bytes to its run. The transaction is opened last, when all that is slow is done."""
     viewer, limits = current_viewer(), _limits()
-    candidates, rejected = services.sift(form.uploads, limits.max_bytes)
+    candidates, rejected = pictures.sift(form.uploads, limits.max_bytes)
     with reading() as session:
         order = Order(
             actor=current_actor(),
@@ -79,10 +80,10 @@ def _take_in(form: IntakeForm) -> Outcome:
         receipt = services.check(session, order, candidates)
     if receipt:
         return Outcome(receipt, [*rejected, *services.not_kept(receipt, candidates)])
-    pictures, refused = services.normalise(candidates, limits.max_files)
-    if not pictures:
+    taken, refused = pictures.normalise(candidates, limits.max_files)
+    if not taken:
         raise services.NothingTaken([*rejected, *refused])
-    with services.kept(viewer.client_id, pictures) as kept, transaction() as session:
+    with pictures.kept(viewer.client_id, taken) as kept, transaction() as session:
         receipt = services.receive(session, order, kept)
     return Outcome(receipt, [*rejected, *refused])
 

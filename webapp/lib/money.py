@@ -4,6 +4,7 @@ An amount is a `Decimal` beside an ISO 4217 code. Amounts of different currencie
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
@@ -40,6 +41,7 @@ _SHARED_SIGNS = {
 }
 _NUMBER = re.compile(r"[-−+]?(?:\d{1,3}(?:[ '’]\d{3})+(?:[.,]\d+)?(?![\d.,'’])|[.,]?\d(?:[\d.,]*\d)?)")
 
+_SCIENTIFIC = re.compile(r"(\d)[.,](\d{6,})[eE][+]?(\d\d?)")
 _ARABIC_MARKS = {ord("٫"): ".", ord("٬"): "'"}
 
 
@@ -86,12 +88,13 @@ def parse(text: str, decimal_mark: str | None = None) -> tuple[Decimal, str]:
     `1.234,56 €`, `$1,234.56`, `CHF 1'234.50`, `1 234,56 zł`, `12,-`, `12.–`, `EUR 5` are read. `decimal_mark`
     (`.` or `,`) settles `1.234`, which is otherwise refused as ambiguous. Raises AmountError.
     """
-    text = clean(text).translate(_ARABIC_MARKS)
+    text = unicodedata.normalize("NFKC", clean(text)).translate(_ARABIC_MARKS)
     if not text:
         raise AmountError("the price is empty")
     if len(text) > 60:
         raise AmountError("this is too long for a price")
     plain = re.sub(r"[.,]\s?[-–—]{1,2}(?=\D|$)", "", text)
+    plain = _SCIENTIFIC.sub(_written_out, plain)
     if re.search(r"\d[eE][+-]?\d", plain):
         raise AmountError("a spreadsheet shortened it; write all digits")
     numbers = list(_NUMBER.finditer(plain))
@@ -102,6 +105,14 @@ def parse(text: str, decimal_mark: str | None = None) -> tuple[Decimal, str]:
     number = numbers[0]
     beside = clean(f"{plain[: number.start()]} {plain[number.end() :]}").strip(" .,:;")
     return _amount(number.group(), decimal_mark), beside
+
+
+def _written_out(match: re.Match[str]) -> str:
+    """`1.9560e+02` is 195.60: a program wrote it and no digit is lost. `3.01E+12` stays as it is: digits are."""
+    whole, decimals, exponent = match.group(1), match.group(2), int(match.group(3))
+    if exponent >= len(decimals) - 1:
+        return match.group()
+    return f"{whole}{decimals[:exponent]}.{decimals[exponent : exponent + 2]}"
 
 
 def _amount(number: str, decimal_mark: str | None) -> Decimal:

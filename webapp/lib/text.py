@@ -147,8 +147,9 @@ _TITLES = {"mr": "Mr", "mrs": "Mrs", "dr": "Dr", "st": "St", "jr": "Jr", "vs": "
 def is_shouting(text: str) -> bool:
     """Whether nearly all letters of a text of several words are capitals."""
     letters = [char for char in text if char.isalpha() and char.lower() != char.upper()]
-    plain = [word for word in text.split() if word.isalpha() and len(word) > 3]
-    return len(letters) >= 8 and bool(plain) and sum(char.isupper() for char in letters) >= 0.85 * len(letters)
+    plain = [word for word in text.split() if word.isalpha()]
+    worded = len(plain) >= 4 or any(len(word) > 3 for word in plain)  # `LG OLED TV` is no shouting
+    return len(letters) >= 8 and worded and sum(char.isupper() for char in letters) >= 0.85 * len(letters)
 
 
 def title_case(text: str, keep: Iterable[str] = ()) -> str:

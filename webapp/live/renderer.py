@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from types import FrameType
 from uuid import UUID
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 SWEEP_SECONDS = 1.0
 LATE_SECONDS = 2.0
 """Pages are not called fresh while something waits longer than this, or the last good sweep is that old."""
+BATCH = 10
+"""How many streams are rendered in one transaction, which costs as much as rendering one of them."""
 MAX_TRIES = 3
 OUTAGE_PAUSE_SECONDS = 0.5
 UNWELCOME_PAUSE_SECONDS = 0.1
@@ -91,7 +94,7 @@ class Renderer:
         self.hub.close()
 
     def turn(self) -> None:
-        """One round: hear everything, then render at most one stream."""
+        """One round: hear everything, then render some of what is due."""
         # What happened is read first, who watches second, and only then the one is held against the other: an event
         # that follows somebody's `Watch` in time can never be taken for one that nobody watches.
         now = time.monotonic()
@@ -103,7 +106,7 @@ class Renderer:
         if not self.hub.is_welcome:
             self._forget_all()
         self._judge(heard, changed)
-        self._render_next(now)
+        self._render_due(now)
 
     def _wait(self) -> None:
         pause = UNWELCOME_PAUSE_SECONDS
@@ -192,46 +195,51 @@ class Renderer:
 
     # --- rendering
 
-    def _render_next(self, now: float) -> None:
-        stream_id = next((stream_id for stream_id, due in self._due.items() if due.not_before <= now), None)
-        if stream_id is None:
+    def _render_due(self, now: float) -> None:
+        """Render what has waited longest, and with it, in one transaction, what else is due of that client."""
+        oldest = next((due for due in self._due.values() if due.not_before <= now), None)
+        if oldest is None:
             return
-        due = self._due[stream_id]
-        seq = due.seq
-        try:
-            self._render(stream_id, due.client_id, seq)
-        except Exception as error:
-            if _is_outage(error):
-                log.warning(
-                    "fragments wait for the database", extra={"stream": stream_id, "reason": _first_line(error)}
-                )
-                for each in self._due.values():
-                    each.not_before = time.monotonic() + OUTAGE_PAUSE_SECONDS
-            else:
-                log.exception("fragments not rendered", extra={"stream": stream_id, "seq": seq, "try": due.tries})
-                self._postpone(stream_id, due)
-        else:
-            self._finish(stream_id, seq)
+        of_client = (
+            stream_id
+            for stream_id, due in self._due.items()
+            if due.client_id == oldest.client_id and due.not_before <= now
+        )
+        with self.app.request_context(dict(self._environ)), tenant(oldest.client_id):
+            for stream_id in list(islice(of_client, BATCH)):
+                due = self._due[stream_id]
+                try:
+                    self._render(stream_id, due.seq)
+                except Exception as error:
+                    db.session.rollback()
+                    if _is_outage(error):
+                        self._sit_out(error)
+                        break
+                    log.exception("fragments not rendered", extra={"stream": stream_id, "seq": due.seq})
+                    self._postpone(stream_id, due)
+                else:
+                    self._finish(stream_id)
+            db.session.remove()  # before the tenant goes, of whose change an open transaction would be told
 
-    def _render(self, stream_id: int, client_id: UUID, seq: int) -> None:
+    def _render(self, stream_id: int, seq: int) -> None:
         provider = self._fragments.of_kind(self._kind_of(stream_id))
         if provider is None:
             return
         pieces: dict[str, list[wire.Piece]] = {}
-        with self.app.request_context(dict(self._environ)), tenant(client_id):
-            frames = provider.frames(stream_id, self._done.get(stream_id, 0), seq, self._watched.__contains__)
-            db.session.remove()  # before the tenant goes, of whose change an open transaction would be told
-        for frame in frames:
+        for frame in provider.frames(stream_id, self._done.get(stream_id, 0), seq, self._watched.__contains__):
             if frame.topic in self._watched:
                 pieces.setdefault(frame.topic, []).append(wire.Piece(frame.key, frame.seq, frame.html.encode()))
         for topic, of_topic in pieces.items():
             self.hub.send(wire.Frames(topic, of_topic))
 
-    def _finish(self, stream_id: int, seq: int) -> None:
-        due = self._due.pop(stream_id)
-        if due.seq > seq:
-            self._due[stream_id] = Due(due.client_id, due.seq)
-        self._done[stream_id] = seq
+    def _sit_out(self, error: Exception) -> None:
+        """The database is away: nothing is tried for a moment, nothing is forgotten."""
+        log.warning("fragments wait for the database", extra={"reason": _first_line(error)})
+        for due in self._due.values():
+            due.not_before = time.monotonic() + OUTAGE_PAUSE_SECONDS
+
+    def _finish(self, stream_id: int) -> None:
+        self._done[stream_id] = self._due.pop(stream_id).seq
         self._done.move_to_end(stream_id)
         if len(self._done) > MAX_STREAMS_KNOWN:
             self._done.popitem(last=False)
@@ -245,7 +253,7 @@ class Renderer:
         self._due.move_to_end(stream_id)
         if due.tries == MAX_TRIES:
             self.hub.send(wire.Reset(due.client_id))
-            self._finish(stream_id, due.seq)
+            self._finish(stream_id)
 
     def _kind_of(self, stream_id: int) -> str:
         if stream_id not in self._kinds:

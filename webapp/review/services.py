@@ -107,9 +107,10 @@ def decide(session: Session, run_id: UUID, decision: Decision, *, user_id: UUID,
     if review is None:
         review = Review(client_id=run.client_id, run_id=run_id)
         session.add(review)
+        session.flush()
+    decided_at = session.execute(select(func.clock_timestamp())).scalar_one()
     review.decision = "confirmed" if before == after else "corrected"
-    review.decided_by = user_id
-    review.decided_at = session.execute(select(func.clock_timestamp())).scalar_one()
+    review.decided_by, review.decided_at = user_id, decided_at
     review.before, review.after = before, after
     session.flush()
     audit.record(

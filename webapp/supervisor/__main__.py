@@ -84,6 +84,7 @@ def run(settings: Settings, steps: Sequence[Step], processes: Sequence[Process])
         while True:
             _tend(tended)
     except Stop:
+        journal.hushed = True
         journal.say("Stopping …")
         _end(started, journal)
         journal.say("Stopped.")

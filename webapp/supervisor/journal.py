@@ -32,6 +32,7 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.verbose = verbose
+        self.hushed = False  # while everything ends, what the processes say of each other's end is no news
         self._files: dict[str, RotatingFileHandler] = {}
         self._last: dict[str, deque[str]] = {}
         self._terminal: queue.Queue[str | None] = queue.Queue(WAITING_LINES)
@@ -93,7 +94,7 @@ class Journal:
                 self.record(name, line)
                 parsed = _parsed(line)
                 loud = parsed is None or str(parsed.get("level", "")).lower() in LOUD
-                if self.verbose or (loud and not quiet):
+                if self.verbose or (loud and not quiet and not self.hushed):
                     self.show(f"{name:<9}| {_human(line)}")
 
 

@@ -1,6 +1,7 @@
 """Reading the codes on a photo: a cascade of decoders and views that goes on until the votes decide."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -11,7 +12,7 @@ from webapp.lib import gtin
 from webapp.phases.analysis.decoders import OpenCV, ZXing
 from webapp.phases.analysis.pictures import Picture
 from webapp.phases.analysis.reads import RETAIL, Decoder
-from webapp.phases.analysis.regions import strips
+from webapp.phases.analysis.regions import strip_at, strips
 from webapp.phases.analysis.template import Template
 from webapp.phases.analysis.views import View, strip_views, whole_views
 from webapp.phases.analysis.votes import Ballot, Verdict
@@ -21,6 +22,8 @@ from webapp.phases.facts import Barcode
 THOROUGH_STRIPS = 2
 """The most striking places get every view and the slow decoder; the others only QUICK_VIEWS, unless one reads."""
 QUICK_VIEWS = 3
+SECOND_LOOKS = 2
+"""How many codes that are not believed yet get a strip of their own."""
 
 Progress = Callable[[float, str], None]
 
@@ -40,17 +43,15 @@ class Engines:
     """The decoders: those for every view, and the slow one for soft codes."""
 
     quick: tuple[Decoder, ...]
-    thorough: Decoder
+    thorough: Template
 
 
 @lru_cache(maxsize=1)
 def engines() -> Engines:
     """The decoders of this process, made once. Without the npm package, ZBar is simply not among them."""
     quick: list[Decoder] = [ZXing(), OpenCV()]
-    try:
+    with suppress(OSError, wasmtime.WasmtimeError):
         quick.insert(1, ZBar())
-    except (OSError, wasmtime.WasmtimeError):
-        pass
     return Engines(tuple(quick), Template())
 
 
@@ -70,6 +71,7 @@ def scan(picture: Picture, progress: Progress = lambda _share, _step: None) -> S
             _read(ballot, tools.quick, view)
             if any(verdict.decided for verdict in ballot.verdicts()):
                 break
+        _look_again(ballot, tools, picture)
     verdicts = ballot.verdicts()
     return Scan(
         accepted=tuple(_barcode(picture, verdict) for verdict in verdicts if verdict.accepted),
@@ -94,6 +96,19 @@ def _read_strip(ballot: Ballot, tools: Engines, strip: View, *, thorough: bool) 
                 return
             seen += ballot.add(tools.thorough.read(strip))
         seen += _read(ballot, tools.quick, view)
+
+
+def _look_again(ballot: Ballot, tools: Engines, picture: Picture) -> None:
+    """Cuts out the places of codes that are not believed yet, and asks the slow decoder about each number."""
+    doubtful = [verdict.code for verdict in ballot.verdicts() if not verdict.accepted and verdict.code.is_linear]
+    for number, code in enumerate(doubtful[:SECOND_LOOKS], start=1):
+        strip = strip_at(picture.grey, code.points, f"again {number}")
+        if strip is None:
+            continue
+        _read_strip(ballot, tools, strip, thorough=True)
+        read = code.first
+        if read.format in ("EAN13", "UPCA") and "template" not in code.decoders:
+            ballot.add(tools.thorough.confirm(strip, read.text))
 
 
 def _barcode(picture: Picture, verdict: Verdict) -> Barcode:

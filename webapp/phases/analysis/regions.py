@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from webapp.phases.analysis.pictures import Pixels
+from webapp.phases.analysis.pictures import Pixels, Points
 from webapp.phases.analysis.views import Matrix, View
 
 Places = NDArray[np.intp]
@@ -54,10 +54,10 @@ def bar_regions(grey: Pixels) -> list[Region]:
     window = (WINDOW, WINDOW)
     xx, yy, xy = (cv2.boxFilter(product, -1, window) for product in (gx * gx, gy * gy, gx * gy))
     energy = xx + yy
-    coherence = np.sqrt((xx - yy) ** 2 + 4 * xy**2) / (energy + 1e-6)
-    busy = cv2.boxFilter(cv2.magnitude(gx, gy), -1, window) ** 2 / (energy + 1e-6)
-    striped = (coherence > COHERENCE) & (busy > BUSY) & (energy > MIN_CONTRAST)
-    direction = 0.5 * np.arctan2(2 * xy, xx - yy)
+    spread = cv2.magnitude(xx - yy, 2 * xy)
+    busy = cv2.boxFilter(cv2.magnitude(gx, gy), -1, window) ** 2
+    striped = (spread > COHERENCE * energy) & (busy > BUSY * energy) & (energy > MIN_CONTRAST)
+    direction = cv2.phase(xx - yy, 2 * xy) / 2  # 0 to pi
     found = []
     for number in range(DIRECTIONS):
         away = np.abs((direction - number * np.pi / DIRECTIONS + np.pi / 2) % np.pi - np.pi / 2)
@@ -71,7 +71,7 @@ def bar_regions(grey: Pixels) -> list[Region]:
             rows, columns = rows + top, columns + left
             inside = rows, columns
             angle = float(0.5 * np.arctan2(2 * xy[inside].sum(), xx[inside].sum() - yy[inside].sum()))
-            strength = float((energy[inside] ** 0.5 * coherence[inside]).mean())
+            strength = float((spread[inside] / energy[inside] ** 0.5).mean())
             found.append(_region(rows, columns, angle, strength, factor))
     return _without_doubles(sorted(found, key=lambda region: -region.strength))[:MAX_REGIONS]
 
@@ -115,6 +115,27 @@ def strips(grey: Pixels) -> Iterator[View]:
     """An upright cut-out of each bar region, bars vertical, with room for the quiet zones, from the photo's pixels."""
     for number, region in enumerate(bar_regions(grey), start=1):
         yield _cut(grey, region, f"bars {number}")
+
+
+def strip_at(grey: Pixels, points: Points, name: str) -> View | None:
+    """An upright strip around a code that a decoder found at `points`; None where there is no room for one."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    slack = 0.05 * float((high - low).max())
+    left, top = np.maximum(low - slack, 0).astype(int)
+    right, bottom = np.minimum(high + slack + 1, grey.shape[::-1]).astype(int)
+    around = grey[top:bottom, left:right]
+    if min(around.shape) < 3:
+        return None
+    gx, gy = cv2.Scharr(around, cv2.CV_32F, 1, 0), cv2.Scharr(around, cv2.CV_32F, 0, 1)
+    angle = float(0.5 * np.arctan2(2 * (gx * gy).sum(), (gx * gx).sum() - (gy * gy).sum()))
+    cos, sin = np.cos(angle), np.sin(angle)
+    u, v = points @ np.array([cos, sin]), points @ np.array([-sin, cos])
+    across, along = float(np.ptp(u)), max(float(np.ptp(v)), 0.12 * float(np.ptp(u)))
+    if across < 30:
+        return None
+    middle_u, middle_v = (u.min() + u.max()) / 2, (v.min() + v.max()) / 2
+    x, y = float(middle_u * cos - middle_v * sin), float(middle_u * sin + middle_v * cos)
+    return _cut(grey, Region(x, y, angle, across, along, 0.0), name)
 
 
 def _cut(grey: Pixels, region: Region, name: str) -> View:

@@ -37,11 +37,17 @@ MIN_FIT = 0.80
 """Smallest correlation of any digit with its pattern."""
 MIN_LEAD = 0.035
 """Smallest lead of any digit's pattern over the second best, in correlation."""
+MIN_FIT_TO_CONFIRM = 0.4
+MAX_LAG = 0.15
+"""Sum of correlations that a number to be confirmed may lack against the best patterns."""
 MIN_GUARDS = 1.8
 """Smallest sum of the correlations of the three guard patterns."""
 FINALISTS = 3
 HOPELESS = 8.5
 """Sum of the twelve digits' best correlations below which a profile is given up."""
+
+ENOUGH = 2
+"""Agreeing bands after which the rest of a strip is left alone."""
 
 LEFT = ("0001101", "0011001", "0010011", "0111101", "0100011", "0110001", "0101111", "0111011", "0110111", "0001011")
 PARITIES = ("LLLLLL", "LLGLGG", "LLGGLG", "LLGGGL", "LGLLGG", "LGGLLG", "LGGGLL", "LGLGLG", "LGLGGL", "LGGLGL")
@@ -88,7 +94,8 @@ DIGIT_STEPS = (np.arange(9 * PER_MODULE) + 0.5) / PER_MODULE
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a code may lie on a profile: ends in pixels, bend: how far its middle lies from halfway, as a share of its width."""
+    """Where a code may lie on a profile: its left end and width in pixels, and how far its middle lies from halfway,
+    as a share of its width."""
 
     left: Floats
     width: Floats
@@ -115,15 +122,31 @@ class Template:
             return []
         found = []
         for number, profile in enumerate(_profiles(view.grey)):
-            promise, text = max(_decode(profile), _decode(profile[::-1]), key=lambda answer: answer[0])
+            fit = max(_fit(profile), _fit(profile[::-1]), key=lambda fit: fit.score)
+            text = _digits(fit)
             if text is not None:
-                height, width = view.grey.shape
-                margin = width * QUIET / (1 + 2 * QUIET)
-                points = np.array([(margin, height / 2), (width - margin, height / 2)], dtype=np.float32)
-                found.append(Read(self.name, f"{view.name} band {number}", "EAN13", text, view.back(points)))
-            elif promise < HOPELESS:
+                found.append(self._as_read(view, f"band {number}", text))
+            if len(found) == ENOUGH or fit.score < HOPELESS:
                 break
         return found
+
+    def confirm(self, view: View, text: str) -> Sequence[Read]:
+        """`text` (12 or 13 digits) as a read for each band on which it explains the picture as well as any code."""
+        digits = [int(digit) for digit in text.zfill(13)]
+        found = []
+        for number, profile in enumerate(_profiles(view.grey)):
+            fit = max(_fit(profile), _fit(profile[::-1]), key=lambda fit: fit.score)
+            if fit.score >= HOPELESS and _explains(fit, digits):
+                found.append(self._as_read(view, f"check {number}", text.zfill(13)))
+            if len(found) == ENOUGH:
+                break
+        return found
+
+    def _as_read(self, view: View, part: str, text: str) -> Read:
+        height, width = view.grey.shape
+        margin = width * QUIET / (1 + 2 * QUIET)
+        points = np.array([(margin, height / 2), (width - margin, height / 2)], dtype=np.float32)
+        return Read(self.name, f"{view.name} {part}", "EAN13", text, view.back(points))
 
 
 def _profiles(grey: NDArray[np.uint8]) -> Iterator[Floats]:
@@ -145,19 +168,34 @@ def _profiles(grey: NDArray[np.uint8]) -> Iterator[Floats]:
         yield best
 
 
-def _decode(profile: Floats) -> tuple[float, str | None]:
-    """How much the profile looks like a code that reads from left to right (at most 12), and its 13 digits or None."""
+@dataclass(frozen=True)
+class Fit:
+    """How well each pattern fits each digit place, where the code fits best: 6 x 20 and 6 x 10 correlations.
+
+    `score`: the sum of the twelve best, at most 12.
+    """
+
+    score: float
+    left: Floats
+    right: Floats
+
+
+NO_FIT = Fit(0.0, np.zeros((6, 20)), np.zeros((6, 10)))
+
+
+def _fit(profile: Floats) -> Fit:
+    """The best fit of a code that reads from left to right."""
     placements = _placements(profile)
     if placements is None:
-        return 0.0, None
-    score = _score(*_fits(profile, placements, BLURS[1:2]))
-    if score.max() < HOPELESS:
-        return float(score.max()), None
-    best = np.argsort(-score, kind="stable")[:FINALISTS]
-    left, right = _fits(profile, _nearby(placements.take(best)), BLURS)
+        return NO_FIT
+    left, right = _fits(profile, placements, BLURS[1:2])
     score = _score(left, right)
+    if score.max() >= HOPELESS:
+        best = np.argsort(-score, kind="stable")[:FINALISTS]
+        left, right = _fits(profile, _nearby(placements.take(best)), BLURS)
+        score = _score(left, right)
     winner = int(score.argmax())
-    return float(score[winner]), _digits(left[winner], right[winner])
+    return Fit(float(score[winner]), left[winner], right[winner])
 
 
 def _score(left: Floats, right: Floats) -> Floats:
@@ -200,10 +238,10 @@ def _best_around(fit: NDArray[np.float32], centres: Floats, reach: float) -> tup
     """For each centre the best fit within `reach` pixels, and where it is."""
     offsets = np.arange(-max(1, round(reach)), max(1, round(reach)) + 1)
     places = np.clip(np.rint(centres)[:, None].astype(np.intp) + offsets, 0, len(fit) - 1)
-    values = fit[places]
+    values = np.asarray(fit[places], dtype=np.float64)
     which = values.argmax(axis=1)
     rows = np.arange(len(places))
-    return values[rows, which].astype(np.float64), places[rows, which]
+    return values[rows, which], places[rows, which]
 
 
 def _peaks(total: Floats, module: float) -> NDArray[np.intp]:
@@ -249,16 +287,24 @@ def _fits(profile: Floats, placements: Placement, blurs: Sequence[float]) -> tup
     return left[blur, which], right[blur, which]
 
 
-def _digits(left: Floats, right: Floats) -> str | None:
+def _digits(fit: Fit) -> str | None:
     """The code if every digit is clear, the parities name a first digit and the check digit fits."""
-    for fits in (left, right):
+    for fits in (fit.left, fit.right):
         ordered = np.sort(fits, axis=1)
         if ordered[:, -1].min() < MIN_FIT or (ordered[:, -1] - ordered[:, -2]).min() < MIN_LEAD:
             return None
-    chosen = left.argmax(axis=1)
+    chosen = fit.left.argmax(axis=1)
     parity = "".join("LG"[int(pattern) // 10] for pattern in chosen)
     if parity not in PARITIES:
         return None
     first = PARITIES.index(parity)
-    text = "".join(str(digit) for digit in (first, *(chosen % 10), *right.argmax(axis=1)))
+    text = "".join(str(digit) for digit in (first, *(chosen % 10), *fit.right.argmax(axis=1)))
     return text if gtin.is_valid(text) else None
+
+
+def _explains(fit: Fit, digits: Sequence[int]) -> bool:
+    """Whether these 13 digits fit nearly as well as the best patterns do, every single one tolerably."""
+    places = np.arange(6)
+    patterns = np.array(digits[1:7]) + np.array([10 * (parity == "G") for parity in PARITIES[digits[0]]])
+    fits = np.concatenate([fit.left[places, patterns], fit.right[places, digits[7:]]])
+    return bool(fit.score - fits.sum() <= MAX_LAG and fits.min() >= MIN_FIT_TO_CONFIRM)

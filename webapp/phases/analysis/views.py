@@ -49,6 +49,7 @@ def whole_views(grey: Pixels) -> Iterator[View]:
     yield View("plain", plain, _zoom(factor))
     yield View("half", scaled(plain, 0.5), _zoom(factor * 0.5))
     if plain.size <= SMALL_PIXELS:
+        yield View("soft", np.asarray(cv2.GaussianBlur(plain, (0, 0), 1.8), dtype=np.uint8), _zoom(factor))
         yield View("double", scaled(plain, 2.0), _zoom(factor * 2.0))
         yield View("sharp", sharpened(plain), _zoom(factor))
         yield View("flat", flattened(plain), _zoom(factor))

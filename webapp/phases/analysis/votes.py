@@ -47,6 +47,11 @@ class Code:
         """All places where it was read."""
         return np.concatenate([read.points for read in self.reads])
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether it is made of bars."""
+        return self.first.format not in SELF_CORRECTING
+
     def touches(self, other: "Code") -> bool:
         """Whether both were read at the same place: a centre of one lies in the middle of the other."""
         return _holds(self.points, other) or _holds(other.points, self)

@@ -79,7 +79,7 @@ def _by_name(ours: Profile, theirs: Profile, likeness: int, *, brand_agrees: boo
     telling = [word for word in ours.words if len(word) > 2 and word not in ours.brand.split()]
     if ours.brand and not brand_agrees:
         return Match(min(score, SAME - 5), "Resembles it, brand not named")
-    if len(telling) < 2:
+    if len(telling) < (2 if ours.brand else 3):
         return Match(min(score, SAME - 10), "Resembles it, but our name is too short to tell")
     if lost := ours.numbers - theirs.numbers:
         return Match(min(score - 8, SAME - 1), f"Similar name, but {min(lost)} is not in it")

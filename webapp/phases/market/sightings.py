@@ -88,13 +88,18 @@ def sight(identity: Identity, offers: Sequence[Offer], now: datetime) -> list[Si
             currency=clean(offer.currency).upper(),
         )
         for offer in offers
-        if offer.price.is_finite() and Decimal(0) < offer.price <= LARGEST
+        if _has_price(offer)
     ]
     return sorted(seen, key=lambda one: (-one.match.score, one.age_days, one.offer.price, one.offer.id))
 
 
+def _has_price(offer: Offer) -> bool:
+    """Not even a cent, not a number, or in no currency: nobody asks such a price."""
+    return offer.price.is_finite() and Decimal("0.01") <= offer.price <= LARGEST and bool(clean(offer.currency))
+
+
 def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def choose_currency(same: Sequence[Sighting], wanted: str | None) -> str | None:
@@ -114,7 +119,7 @@ def put_aside_unfit(found: Sequence[Sighting], currency: str, wanted: Condition 
         one if one.aside or one.currency == currency else one.put_aside(f"In {one.currency}, not in {currency}")
         for one in found
     ]
-    found = _only_newest_list_price(_put_aside_repeats(found))
+    found = _put_aside_repeats(_only_newest_list_price(found))
     found = _put_aside_conditions(found, wanted)
     return _put_aside_outliers(_put_aside_stale(found))
 

@@ -1,0 +1,109 @@
+"""What watchers of a run and of a desk are sent."""
+
+from uuid import uuid4
+
+import pytest
+
+from tests import factories
+from tests.pipeline.conftest import answer_bells, fresh
+from webapp.pipeline import live
+from webapp.pipeline.models import Run
+from webapp.work.models import Stream
+
+
+@pytest.fixture
+def request_like(app):
+    """Fragments name pages; the renderer gives them the base address, as this does."""
+    with app.test_request_context():
+        yield
+
+
+def keys(frames):
+    return [(frame.topic.split(":")[0], frame.key.split(":")[0]) for frame in frames]
+
+
+def test_a_fresh_page_gets_everything_with_the_number_it_shows(client, make_run, request_like):
+    run = make_run()
+    answer_bells()
+    seq = fresh(Stream, run.stream_id).seq
+    frames = live.state(live.run_topic(run.id))
+    assert keys(frames) == [("run", "head"), ("run", "findings"), ("run", "photos"), ("run", "log")]
+    assert {frame.seq for frame in frames} == {seq}
+    assert all("hx-swap-oob" in frame.html for frame in frames)
+
+
+def test_news_of_a_run_reach_its_page_and_both_desks(client, make_run, request_like):
+    user = factories.make_member(client, "staff")
+    run = make_run(user=user)
+    frames = live.frames(run.stream_id, 0, 1, lambda _: True)
+    assert keys(frames) == [
+        ("run", "head"),
+        ("run", "findings"),
+        ("run", "photos"),
+        ("run", "log"),
+        ("client", "row"),
+        ("client", "counts"),
+        ("user", "row"),
+        ("user", "counts"),
+    ]
+
+
+def test_each_line_of_the_log_is_sent_once_with_its_own_number(client, make_run, request_like):
+    run = make_run()
+    answer_bells()
+    seq = fresh(Stream, run.stream_id).seq
+    lines = [frame.seq for frame in live.frames(run.stream_id, 3, seq, lambda _: True) if frame.key == "log"]
+    assert lines == list(range(4, seq + 1))
+
+
+def test_what_nobody_watches_is_not_rendered(client, make_run, request_like):
+    run = make_run()
+    assert live.frames(run.stream_id, 0, 1, lambda _: False) == []
+    only_run = live.frames(run.stream_id, 0, 1, lambda topic: topic == live.run_topic(run.id))
+    assert {frame.topic for frame in only_run} == {live.run_topic(run.id)}
+
+
+def test_a_desk_starts_with_its_counts_and_newest_rows(client, make_run, request_like):
+    runs = [make_run() for _ in range(3)]
+    frames = live.state(live.desk_topic(client.id, None))
+    assert frames[0].key == "counts"
+    assert [frame.key for frame in frames[1:]] == [f"row:{run.id}" for run in runs]
+
+
+def test_a_run_that_gave_way_to_a_newer_one_leaves_the_desk_alone(client, make_run, request_like):
+    from webapp.database import transaction
+    from webapp.pipeline import services
+
+    run = make_run()
+    answer_bells()
+    with transaction() as session:
+        services.run_again(session, run.product_id, None)
+    assert not fresh(Run, run.id).is_latest
+    desks = [frame for frame in live.frames(run.stream_id, 0, 99, lambda _: True) if not frame.topic.startswith("run:")]
+    assert desks == []
+
+
+@pytest.mark.parametrize(
+    "topic", ["", "run", "run:", "run:x", "run:1:2", "client:", "user:1", "elsewhere:1", "run:\x00", "client:' OR 1=1"]
+)
+def test_malformed_topics_are_nobodys(client, topic, request_like):
+    class Viewer:
+        client_id = client.id
+
+    assert not live.may_watch(Viewer, topic)
+    assert list(live.state(topic)) == []
+
+
+def test_topics_of_another_client_are_refused(client, make_run, request_like):
+    from webapp.database import tenant
+
+    run, other = make_run(), factories.make_client()
+
+    class Stranger:
+        client_id = other.id
+
+    with tenant(other.id):
+        assert not live.may_watch(Stranger, live.run_topic(run.id))
+        assert not live.may_watch(Stranger, live.desk_topic(client.id, None))
+        assert not live.may_watch(Stranger, live.desk_topic(client.id, uuid4()))
+        assert live.may_watch(Stranger, live.desk_topic(other.id, None))
