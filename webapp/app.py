@@ -1,6 +1,6 @@
 """The one place where the parts are joined."""
 
-from flask import Flask
+from flask import Flask, current_app, request
 from flask_babel import Babel
 from flask_migrate import Migrate
 from flask_wtf.csrf import CSRFProtect
@@ -46,6 +46,9 @@ WORK_KINDS = {
 }
 """Which code does which kind of background work."""
 
+UPLOADS = {"intake.create"}
+"""Routes whose requests may be as large as the configuration says."""
+
 __all__ = ["create_app", "models"]
 
 
@@ -68,6 +71,7 @@ def create_app(settings: Config | None = None) -> Flask:
     # body read, for text that no person types and for the form's token.
     request_log.init_app(app, trust_given_id=settings.trusted_proxies > 0)
     guard.init_app(app)
+    app.before_request(_give_room_to_uploads)
     app.before_request(error_pages.refuse_zero_bytes)
     CSRFProtect(app)
     limits.init_app(app, settings)
@@ -94,8 +98,8 @@ def _configure(app: Flask, settings: Config) -> None:
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.secure_cookies,
         WTF_CSRF_TIME_LIMIT=None,  # the token lives as long as the session that it is tied to
-        MAX_CONTENT_LENGTH=settings.max_request_bytes,
-        MAX_FORM_MEMORY_SIZE=MEBIBYTE,  # all fields together; files do not count
+        MAX_CONTENT_LENGTH=2 * MEBIBYTE,  # but for UPLOADS: plain forms are read into memory as a whole
+        MAX_FORM_MEMORY_SIZE=MEBIBYTE,  # a field beside files
         MAX_FORM_PARTS=500,
         BABEL_DEFAULT_LOCALE="en",
     )
@@ -104,6 +108,12 @@ def _configure(app: Flask, settings: Config) -> None:
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+
+
+def _give_room_to_uploads() -> None:
+    if request.endpoint in UPLOADS:
+        settings: Config = current_app.extensions["lotline_config"]
+        request.max_content_length = settings.max_request_bytes
 
 
 def _add_features(app: Flask) -> None:

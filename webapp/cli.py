@@ -7,6 +7,7 @@ from uuid import UUID
 
 import click
 from flask import Flask, current_app
+from flask.cli import with_appcontext
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
@@ -45,6 +46,7 @@ def open_client(name: str) -> Client:
 
 @click.command("bootstrap")
 @click.option("--base-url", help="Address at which browsers reach Lotline.")
+@with_appcontext
 def bootstrap_command(base_url: str | None) -> None:
     """Make the first client and user where there are none, and a sign-in link for the operator.
 
@@ -70,6 +72,7 @@ def bootstrap_command(base_url: str | None) -> None:
 
 @click.command("create-client")
 @click.argument("name")
+@with_appcontext
 def create_client_command(name: str) -> None:
     """Make a client with an empty default catalog."""
     form = Form({"name": name})
@@ -86,6 +89,7 @@ def create_client_command(name: str) -> None:
 @click.option("--client", "slug", help="Short name of the client to work for.")
 @click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.STAFF.value, show_default=True)
 @click.option("--operator", is_flag=True, help="Looks after the whole installation.")
+@with_appcontext
 def create_user_command(email: str, name: str | None, slug: str | None, role: str, operator: bool) -> None:
     """Make an account, or let an existing one work for one more client. A sign-in link is the last line."""
     form = Form({"email": email, "name": name or email.partition("@")[0]})
@@ -108,6 +112,7 @@ def create_user_command(email: str, name: str | None, slug: str | None, role: st
 
 @click.command("sign-in-link")
 @click.argument("email")
+@with_appcontext
 def link_command(email: str) -> None:
     """Make a sign-in link for an account; earlier unused links stop working."""
     with transaction():

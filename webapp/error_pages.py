@@ -8,7 +8,7 @@ import time
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, current_app, g, make_response, render_template, request
+from flask import Flask, g, make_response, render_template, request
 from flask_limiter.errors import RateLimitExceeded
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError, SQLAlchemyError
@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.wrappers import Response
 
-from webapp.config import MEBIBYTE, Config
+from webapp.config import MEBIBYTE
 from webapp.database import db
 from webapp.errors import DomainError
 from webapp.limits import limiter
@@ -100,8 +100,7 @@ def _http_error(error: HTTPException) -> Response:
     elif status == HTTPStatus.METHOD_NOT_ALLOWED:
         facts["says"] = "This address cannot be used in that way."
     elif status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        config: Config = current_app.extensions["lotline_config"]
-        facts["max_mb"] = config.max_request_bytes // MEBIBYTE
+        facts["max_mb"] = (request.max_content_length or 0) // MEBIBYTE
     response = answer(status, **facts)
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After"):

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,22 +29,46 @@ class Place:
         self.made.append(redis := Redis(self.root))
         return redis
 
-    def clear(self) -> None:
+    def end_all(self) -> None:
         for service in self.made:
             service.kill()
+        self.made.clear()
+
+    def clear(self) -> None:
+        self.end_all()
         home = Home.at(self.root)
         for folder in (home.sockets, home.path, self.root):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def place() -> Iterator[Place]:
+@contextmanager
+def open_place() -> Iterator[Place]:
     """A folder that every user may pass through, which pytest's own are not when root runs them."""
     root = Path(tempfile.mkdtemp(prefix="lotline-test-"))
     root.chmod(0o711)
     place = Place(root)
     yield place
     place.clear()
+
+
+@pytest.fixture
+def fresh_place() -> Iterator[Place]:
+    """A folder where nothing has run yet."""
+    with open_place() as place:
+        yield place
+
+
+@pytest.fixture(scope="module")
+def module_place() -> Iterator[Place]:
+    with open_place() as place:
+        yield place
+
+
+@pytest.fixture
+def place(module_place: Place) -> Iterator[Place]:
+    """A folder where other tests of the module may have run servers, none of which is left running."""
+    yield module_place
+    module_place.end_all()
 
 
 @pytest.fixture

@@ -53,8 +53,8 @@ def test_a_new_clone_in_the_place_of_an_old_one_has_data_of_its_own(closed_place
     shutil.rmtree(Home.at(moved).path)
 
 
-def test_in_an_open_folder_the_data_stays_in_the_clone(place: Place) -> None:
-    assert Home.at(place.root).path == place.root / "services"
+def test_in_an_open_folder_the_data_stays_in_the_clone(fresh_place: Place) -> None:
+    assert Home.at(fresh_place.root).path == fresh_place.root / "services"
 
 
 def test_data_stays_where_it_is_when_the_folder_is_closed_later(closed_place: Place) -> None:

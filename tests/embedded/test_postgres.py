@@ -19,9 +19,20 @@ def connect(postgres: Postgres) -> psycopg.Connection[tuple[object, ...]]:
     return psycopg.connect(postgres.url.replace("+psycopg", ""), autocommit=True)
 
 
+@pytest.fixture
+def place(place: Place) -> Place:
+    """The module's folder, its database without any words."""
+    postgres = place.postgres()
+    postgres.start()
+    with connect(postgres) as connection:
+        connection.execute("DROP TABLE IF EXISTS words")
+        connection.execute("CREATE TABLE words (word text)")
+    postgres.stop()
+    return place
+
+
 def remember(postgres: Postgres, word: str) -> None:
     with connect(postgres) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS words (word text)")
         connection.execute("INSERT INTO words VALUES (%s)", [word])
 
 
@@ -50,7 +61,7 @@ def test_it_is_postgres_18_set_up_as_promised(place: Place) -> None:
         rights = "SELECT rolsuper, rolcreaterole, rolcreatedb, rolbypassrls FROM pg_roles WHERE rolname = current_user"
         assert connection.execute(rights).fetchone() == (False, True, True, False)
         for extension in ("pg_trgm", "citext", "btree_gin", "unaccent"):
-            connection.execute(f"CREATE EXTENSION {extension}")
+            connection.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
         found = connection.execute("SELECT 'camera' % 'kamera', 'A'::citext = 'a', unaccent('Hôtel')").fetchone()
         assert found == (True, True, "Hotel")
 
@@ -146,8 +157,8 @@ def test_a_lock_file_that_names_a_living_stranger_is_no_hindrance(place: Place) 
         stranger.wait()
 
 
-def test_a_half_made_data_folder_is_made_anew(place: Place) -> None:
-    postgres = place.postgres()
+def test_a_half_made_data_folder_is_made_anew(fresh_place: Place) -> None:
+    postgres = fresh_place.postgres()
     half = postgres.home.folder("postgres-building")
     (half / "PG_VERSION").write_text("18\n")
     postgres.start()
@@ -166,8 +177,8 @@ def test_a_new_secret_key_changes_the_password(place: Place) -> None:
     assert not before.answers()
 
 
-def test_data_of_another_major_version_is_named_and_left_alone(place: Place) -> None:
-    postgres = place.postgres()
+def test_data_of_another_major_version_is_named_and_left_alone(fresh_place: Place) -> None:
+    postgres = fresh_place.postgres()
     data = postgres.home.folder("postgres")
     (data / "PG_VERSION").write_text("17\n")
     with pytest.raises(ServiceError, match="PostgreSQL 17"):

@@ -67,17 +67,25 @@ class Stack:
         return (self.var / "ended").read_text().split()
 
 
-@pytest.fixture
-def stack() -> Iterator[Stack]:
+@pytest.fixture(scope="module")
+def root() -> Iterator[Path]:
+    """A folder that every user may pass through; its `var` is shared, so that few tests make a database."""
     root = Path(tempfile.mkdtemp(prefix="lotline-test-"))
     root.chmod(0o711)
+    yield root
+    if (root / "var").exists():
+        shutil.rmtree(Home.at(root / "var").sockets, ignore_errors=True)
+    shutil.rmtree(root)
+
+
+@pytest.fixture
+def stack(root: Path) -> Iterator[Stack]:
     stack = Stack(root / "var")
     yield stack
     for process in stack.running:
         process.kill()
         process.communicate()
-    for process in stack.left():
-        process.kill()
-    if stack.var.exists():
-        shutil.rmtree(Home.at(stack.var).sockets, ignore_errors=True)
-    shutil.rmtree(root)
+    for left in stack.left():
+        left.kill()
+    shutil.rmtree(stack.var / "log", ignore_errors=True)
+    (stack.var / "ended").unlink(missing_ok=True)

@@ -47,8 +47,8 @@ def test_a_terminal_that_takes_nothing_holds_nobody_up(tmp_path: Path, monkeypat
         os.write(descriptor, f"{number} {'x' * 200}\n".encode())
     os.write(descriptor, b"the end\n")
     assert "the end" in settle(tmp_path / "web.log", "the end")
-    monkeypatch.undo()
     os.close(descriptor)
     os.close(reading)
+    journal.close()
     with suppress(BrokenPipeError):
         terminal.close()

@@ -121,6 +121,7 @@ def test_a_step_that_fails_ends_the_start_with_its_reason(stack: Stack) -> None:
 
 
 def test_a_taken_port_is_named_in_one_line(stack: Stack) -> None:
+    stack.var = stack.var / "fresh"
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         holder.bind(("127.0.0.1", stack.port))

@@ -28,7 +28,7 @@ def is_a_page(answer):
         ("/nothing/here", 404),
         ("/products/not-a-uuid", 404),
         (f"/products/{ID}", 404),
-        (f"/products/{ID}%00", 404),
+        (f"/products/{ID}%00", 400),
         ("/products/" + "9" * 5000, 404),
         (f"/photos/{ID}/huge", 404),
         (f"/photos/{ID}/thumb", 404),
@@ -89,24 +89,24 @@ def test_too_many_fields_and_too_long_fields(browser):
     token = browser.form_token()
     many = {f"field{number}": (io.BytesIO(b"x"), "x") for number in range(600)}
     assert browser.post("/users", data=many | {"csrf_token": token}).status_code == 413
-    assert browser.post("/users", data={"name": "x" * 2_000_000, "csrf_token": token}).status_code == 413
-    both = {"name": "x" * 2_000_000, "csrf_token": token, "file": (io.BytesIO(b"x"), "x")}
+    assert browser.post("/users", data={"name": "x" * 3_000_000, "csrf_token": token}).status_code == 413
+    both = {"name": "x" * 1_500_000, "csrf_token": token, "file": (io.BytesIO(b"x"), "x")}
     assert browser.post("/users", data=both).status_code == 413
 
 
 def test_a_body_above_the_limit_is_not_read(app, browser):
     answer = browser.post(
         "/intake",
-        input_stream=Unread(),
         content_type="multipart/form-data; boundary=x",
-        headers={"Content-Length": str(200 * 1024 * 1024), "X-CSRFToken": browser.form_token()},
+        headers={"X-CSRFToken": browser.form_token()},
+        environ_overrides={"wsgi.input": Unread(), "CONTENT_LENGTH": str(200 * 1024 * 1024)},
     )
     assert answer.status_code == 413
     assert "up to 160 MB" in answer.text
 
 
 def test_a_strangers_body_is_not_read(browse):
-    answer = browse.post("/intake", input_stream=Unread(), headers={"Content-Length": "1000"})
+    answer = browse.post("/intake", environ_overrides={"wsgi.input": Unread(), "CONTENT_LENGTH": "1000"})
     assert answer.location == "/sign-in"
 
 
@@ -145,9 +145,10 @@ def test_a_broken_content_length(browser, length):
         {"Upgrade": "websocket"},
     ],
 )
-def test_strange_headers(browse, headers):
+def test_strange_headers(app, headers):
+    browser = app.test_client(use_cookies=False)
     for path in ("/", "/sign-in", "/static/css/base.css", "/live?topic=x", "/nothing"):
-        assert browse.get(path, headers=headers).status_code < 500, path
+        assert browser.get(path, headers=headers).status_code < 500, path
 
 
 def test_a_page_cookie_that_somebody_made_up_is_no_session(app, browse):

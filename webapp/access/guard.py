@@ -149,13 +149,20 @@ def ask_to_sign_in() -> AnyResponse:
     """What somebody who is not signed in gets: the sign-in page, which leads back here where that makes sense."""
     is_page = request.method in ("GET", "HEAD")
     if request.headers.get("HX-Request"):
-        seen = urlsplit(request.headers.get("HX-Current-URL", ""))
-        target = url_for("access.sign_in", next=local_path(f"{seen.path}?{seen.query}") or None)
+        target = url_for("access.sign_in", next=_page_of_htmx() or None)
         return Response(status=401, headers={"HX-Redirect": target})
     if request.headers.get("Upgrade") or request.headers.get("X-Requested-With"):
         abort(401)
     here = local_path(request.full_path) if is_page else None
     return redirect(url_for("access.sign_in", next=None if here == "/" else here), 303)
+
+
+def _page_of_htmx() -> str:
+    try:
+        seen = urlsplit(request.headers.get("HX-Current-URL", ""))
+    except ValueError:
+        return ""
+    return local_path(f"{seen.path}?{seen.query}")
 
 
 def local_path(target: str | None) -> str:

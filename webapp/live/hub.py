@@ -19,8 +19,9 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from webapp import logs
 from webapp.live import websocket, wire
-from webapp.live.audience import GOODBYE_SECONDS, Audience, Limits
+from webapp.live.audience import Audience, Limits
 from webapp.live.links import Link
 from webapp.live.viewers import Topic
 
@@ -36,6 +37,8 @@ STALE_SECONDS = 3.0
 """Without a sign of fresh data for this long, pages are told that they are stale."""
 RENDERER_SECONDS = 15.0
 """A renderer that says nothing for this long is taken for dead."""
+STOP_SECONDS = 0.4
+"""How long a hub that ends waits for browsers to answer its good-bye."""
 
 
 class Hub:
@@ -72,7 +75,7 @@ class Hub:
 
     def stop(self) -> None:
         """End `run` soon. May be called from a signal handler."""
-        self._stop_at = time.monotonic() + GOODBYE_SECONDS
+        self._stop_at = time.monotonic() + STOP_SECONDS
 
     def _turn(self) -> None:
         pause = self._step_at + STEP_SECONDS - time.monotonic()
@@ -111,7 +114,7 @@ class Hub:
             for message in wire.take_messages(link.inbox):
                 self._obey(link, message)
         except wire.BadMessage as error:
-            log.warning("bad message on the hub's socket", extra={"reason": str(error)})
+            log.warning("hub_message_bad", extra={"reason": str(error)})
             alive = False
         if not alive:
             self._unlink(link)
@@ -159,7 +162,7 @@ class Hub:
         if link.viewer is not None and link.viewer.held is not None:
             link.viewer.close(websocket.SERVICE_RESTART, "no state")
         if link is self._renderer:
-            log.warning("renderer lost", extra={"sockets": len(self.audience.viewers)})
+            log.warning("renderer_lost", extra={"sockets": len(self.audience.viewers)})
             self._renderer = None
             self.audience.close(websocket.SERVICE_RESTART, "no renderer")
 
@@ -186,7 +189,7 @@ class Hub:
         self._renderer, link.hands = link, False
         self._renderer_heard = time.monotonic()
         self._tell(link, wire.Welcome())
-        log.info("renderer connected")
+        log.info("renderer_connected")
 
     def _on_topic(self, topic: Topic, is_watched: bool) -> None:
         if self._renderer is not None:
@@ -201,7 +204,7 @@ class Hub:
         stale = time.monotonic() - self._fresh_at > STALE_SECONDS
         if stale != self._stale:
             self._stale = stale
-            log.warning("pages turned %s", "stale" if stale else "live", extra={"sockets": len(self.audience.viewers)})
+            log.warning("pages_stale" if stale else "pages_live", extra={"sockets": len(self.audience.viewers)})
             self.audience.tell(self._mark())
 
     def _step(self, now: float) -> None:
@@ -212,7 +215,7 @@ class Hub:
         if self._renderer is None:
             return
         if now - self._renderer_heard > RENDERER_SECONDS:
-            log.error("renderer hangs")
+            log.error("renderer_hangs")
             self._unlink(self._renderer)
         elif now - self._present_at > PRESENT_SECONDS:
             self._present_at = now
@@ -230,7 +233,7 @@ def main() -> None:
         "--sockets-per-user", type=int, default=env.get("LOTLINE_SOCKETS_PER_USER", Limits.sockets_per_user)
     )
     options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logs.configure("hub")
     path = wire.socket_path(options.var.resolve())
     try:
         listener = wire.listen(path)
@@ -243,7 +246,7 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
-    log.info("hub listens at %s", path)
+    log.info("hub_listens", extra={"path": str(path)})
     try:
         hub.run()
     finally:

@@ -51,7 +51,7 @@ class HubLink:
                         return
                     if isinstance(message, wire.Welcome):
                         self.is_welcome = True
-                        log.info("hub connected")
+                        log.info("hub_connected")
                     yield message
             except wire.BadMessage as error:
                 self._lose(str(error))
@@ -84,7 +84,7 @@ class HubLink:
 
     def _lose(self, why: str) -> None:
         if self.is_welcome or not self._try_at:
-            log.warning("no hub", extra={"reason": why})
+            log.warning("hub_lost", extra={"reason": why})
         with contextlib.suppress(OSError):
             self.close()
         self._try_at = time.monotonic() + RETRY_SECONDS

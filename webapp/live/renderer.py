@@ -20,14 +20,15 @@ from uuid import UUID
 import psycopg
 from flask import Flask
 from redis import Redis
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
 from werkzeug.test import EnvironBuilder
 from werkzeug.utils import import_string
 
-from webapp import queue
-from webapp.config import Config
-from webapp.database import db, system_engine, tenant
+from webapp import logs, queue
+from webapp.config import Config, exit_on_config_error
+from webapp.database import refuse_privileged_login, system_engine, tenant, transaction
 from webapp.live import wire
 from webapp.live.bus import Bus, Connected, Heard, SessionsRevoked, StreamChanged
 from webapp.live.fragments import Fragments
@@ -124,7 +125,7 @@ class Renderer:
             changed = self._sweep.look(self._topics_of)
             self._swept_at = now
         except SQLAlchemyError as error:
-            log.warning("sweep failed", extra={"reason": _first_line(error)})
+            log.warning("sweep_failed", extra={"reason": _first_line(error)})
         oldest = min((due.since for due in self._due.values()), default=now)
         self.hub.send(wire.Alive(fresh=self._swept_at == now and now - oldest < LATE_SECONDS))
         return changed
@@ -176,7 +177,7 @@ class Renderer:
             with self.app.app_context():
                 valid = self._live_sessions(sessions)
         except SQLAlchemyError as error:
-            log.warning("sessions not checked", extra={"reason": _first_line(error)})
+            log.warning("sessions_not_checked", extra={"reason": _first_line(error)})
             return
         over = [session_id for session_id in sessions if session_id not in valid]
         if over:
@@ -205,21 +206,27 @@ class Renderer:
             for stream_id, due in self._due.items()
             if due.client_id == oldest.client_id and due.not_before <= now
         )
-        with self.app.request_context(dict(self._environ)), tenant(oldest.client_id):
-            for stream_id in list(islice(of_client, BATCH)):
-                due = self._due[stream_id]
-                try:
-                    self._render(stream_id, due.seq)
-                except Exception as error:
-                    db.session.rollback()
-                    if _is_outage(error):
-                        self._sit_out(error)
-                        break
-                    log.exception("fragments not rendered", extra={"stream": stream_id, "seq": due.seq})
-                    self._postpone(stream_id, due)
-                else:
-                    self._finish(stream_id)
-            db.session.remove()  # before the tenant goes, of whose change an open transaction would be told
+        batch = list(islice(of_client, BATCH))
+        try:
+            # Whatever looks something up inside becomes part of this one transaction.
+            with self.app.request_context(dict(self._environ)), tenant(oldest.client_id), transaction() as session:
+                for stream_id in batch:
+                    self._try(stream_id, session)
+        except SQLAlchemyError as error:
+            self._sit_out(error)
+
+    def _try(self, stream_id: int, session: Session) -> None:
+        due = self._due[stream_id]
+        try:
+            self._render(stream_id, due.seq)
+        except Exception as error:
+            if _is_outage(error):
+                raise
+            log.exception("fragments_not_rendered", extra={"stream": stream_id, "seq": due.seq})
+            session.rollback()
+            self._postpone(stream_id, due)
+        else:
+            self._finish(stream_id)
 
     def _render(self, stream_id: int, seq: int) -> None:
         provider = self._fragments.of_kind(self._kind_of(stream_id))
@@ -232,9 +239,9 @@ class Renderer:
         for topic, of_topic in pieces.items():
             self.hub.send(wire.Frames(topic, of_topic))
 
-    def _sit_out(self, error: Exception) -> None:
+    def _sit_out(self, error: SQLAlchemyError) -> None:
         """The database is away: nothing is tried for a moment, nothing is forgotten."""
-        log.warning("fragments wait for the database", extra={"reason": _first_line(error)})
+        log.warning("fragments_wait_for_database", extra={"reason": _first_line(error)})
         for due in self._due.values():
             due.not_before = time.monotonic() + OUTAGE_PAUSE_SECONDS
 
@@ -277,7 +284,10 @@ def _is_outage(error: Exception) -> bool:
 
 def main() -> None:
     """Run the renderer of this machine until SIGTERM or SIGINT."""
+    logs.configure("renderer")
     app: Flask = import_string("webapp:create_app")()
+    with exit_on_config_error(), app.app_context():
+        _await_database()
     config: Config = app.extensions["lotline_config"]
     renderer = Renderer(
         app,
@@ -292,6 +302,18 @@ def main() -> None:
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     renderer.run()
+
+
+def _await_database() -> None:
+    """Wait until the database answers: without it there is nothing to render, and nobody is let in meanwhile."""
+    while True:
+        try:
+            refuse_privileged_login()
+        except OperationalError as error:
+            log.warning("database_awaited", extra={"reason": _first_line(error)})
+            time.sleep(OUTAGE_PAUSE_SECONDS)
+        else:
+            return
 
 
 if __name__ == "__main__":

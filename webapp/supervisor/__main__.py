@@ -107,7 +107,10 @@ def run_beside(settings: Settings, command: Sequence[str]) -> int:
         if not settings.redis_url:
             urls["REDIS_URL"] = stack.enter_context(running(Redis(settings.var))).url
         env = {**os.environ, **_environment(settings, key, urls)}
-        return subprocess.run(list(command), env=env, cwd=CLONE, check=False).returncode
+        try:
+            return subprocess.run(list(command), env=env, cwd=CLONE, check=False).returncode
+        except KeyboardInterrupt:  # the command got it too
+            return 128 + signal.SIGINT
 
 
 def _listen_for_stop() -> None:

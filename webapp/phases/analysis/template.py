@@ -9,6 +9,8 @@ out right by themselves, and the second best pattern of each digit must be clear
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -33,9 +35,9 @@ SCALES = np.geomspace(0.6, 1.2, 26)
 LOOSE = 2.5
 """How many modules the middle and end guard may lie from where an even code would have them."""
 PEAKS, CANDIDATES = 4, 24
-MIN_FIT = 0.80
+MIN_FIT = 0.72
 """Smallest correlation of any digit with its pattern."""
-MIN_LEAD = 0.035
+MIN_LEAD = 0.03
 """Smallest lead of any digit's pattern over the second best, in correlation."""
 MIN_FIT_TO_CONFIRM = 0.4
 MAX_LAG = 0.15
@@ -46,7 +48,7 @@ FINALISTS = 3
 HOPELESS = 8.5
 """Sum of the twelve digits' best correlations below which a profile is given up."""
 
-ENOUGH = 2
+ENOUGH = 3
 """Agreeing bands after which the rest of a strip is left alone."""
 
 LEFT = ("0001101", "0011001", "0010011", "0111101", "0100011", "0110001", "0101111", "0111011", "0110111", "0001011")
@@ -210,7 +212,7 @@ def _placements(profile: Floats) -> Placement | None:
     found = []
     for module in len(profile) / (1 + 2 * QUIET) / MODULES * SCALES:
         start, middle, end = (
-            cv2.matchTemplate(line, _stretched(wave, module), cv2.TM_CCOEFF_NORMED)[0] for wave in GUARD_WAVES
+            cv2.matchTemplate(line, _drawn(number, round(module, 2)), cv2.TM_CCOEFF_NORMED)[0] for number in range(3)
         )
         first = np.arange(len(start) - int((END - START + LOOSE) * module))
         if len(first) == 0:
@@ -227,21 +229,23 @@ def _placements(profile: Floats) -> Placement | None:
     return Placement(*np.array(found[:CANDIDATES]).T[1:]) if found else None
 
 
-def _stretched(wave: Floats, module: float) -> NDArray[np.float32]:
-    """A guard's waveform drawn with `module` pixels a module."""
+@lru_cache(maxsize=2048)
+def _drawn(number: int, module: float) -> NDArray[np.float32]:
+    """The waveform of a guard, drawn with `module` pixels a module."""
+    wave = GUARD_WAVES[number]
     pixels = np.arange(max(3, round(len(wave) / PER_MODULE * module)))
     places = (pixels + 0.5) / module * PER_MODULE - 0.5
-    return np.interp(places, np.arange(len(wave)), wave).astype(np.float32)[None, :]
+    return np.asarray(np.interp(places, np.arange(len(wave)), wave), dtype=np.float32)[None, :]
 
 
-def _best_around(fit: NDArray[np.float32], centres: Floats, reach: float) -> tuple[Floats, NDArray[np.intp]]:
+def _best_around(fit: NDArray[np.floating[Any]], centres: Floats, reach: float) -> tuple[Floats, NDArray[np.intp]]:
     """For each centre the best fit within `reach` pixels, and where it is."""
     offsets = np.arange(-max(1, round(reach)), max(1, round(reach)) + 1)
     places = np.clip(np.rint(centres)[:, None].astype(np.intp) + offsets, 0, len(fit) - 1)
-    values = np.asarray(fit[places], dtype=np.float64)
+    values = fit[places]
     which = values.argmax(axis=1)
     rows = np.arange(len(places))
-    return values[rows, which], places[rows, which]
+    return np.asarray(values[rows, which], dtype=np.float64), places[rows, which]
 
 
 def _peaks(total: Floats, module: float) -> NDArray[np.intp]:

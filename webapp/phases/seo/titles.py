@@ -89,6 +89,8 @@ def _leads(facts: Known) -> list[str]:
     """Orders of brand, name and model, the most natural first. A model that the name lacks stands behind the brand
     when the name is short (`Sony WH-1000XM4 Headphones`), else at the end (`Tefal Emotion Pan Set E8249014`)."""
     natural = headline(facts)
+    if not facts.model:
+        return [natural] if natural else []
     core = facts.core or (facts.thing if not facts.name else "")
     model_first = " ".join(part for part in (facts.brand, facts.model, core) if part)
     short = len(words(core)) <= 3 and not contains_words(facts.name, facts.model)
@@ -102,22 +104,21 @@ def _kind_unsaid(facts: Known) -> list[str]:
 
 
 def _agreed_by_sellers(facts: Known, offers: Sequence[PricedOffer]) -> list[str]:
-    """Words that most sellers of the same product name and that we do not, in the order sellers write them."""
+    """Words that most sellers of the same product name and that we do not, in the order that sellers write them."""
     titles = [offer.title for offer in offers if offer.match >= SELLERS_MATCH and offer.kind != "list"]
     if len(titles) < SELLERS_NEEDED:
         return []
-    count: dict[str, int] = {}
+    said = {_stem(word) for word in words(headline(facts))}
+    places: dict[str, list[int]] = {}
     spelled: dict[str, str] = {}
     for title in titles:
-        for key, word in {fold(run[0]): run[0] for run in ngrams(title, longest=1)}.items():
-            count[key] = count.get(key, 0) + 1
+        new = {fold(run[0]): run[0] for run in ngrams(title, longest=1) if _stem(fold(run[0])) not in said}
+        for place, (key, word) in enumerate(new.items()):
+            places.setdefault(key, []).append(place)
             spelled.setdefault(key, word)
-    said = {_stem(word) for word in words(headline(facts))}
-    return [
-        spelled[key].capitalize() if len(key) > 3 and spelled[key] in (key, key.upper()) else spelled[key]
-        for key, times in count.items()
-        if times >= SELLERS_SHARE * len(titles) and key.isalpha() and _stem(key) not in said
-    ]
+    agreed = [key for key, found in places.items() if len(found) >= SELLERS_SHARE * len(titles) and key.isalpha()]
+    agreed.sort(key=lambda key: (sum(places[key]) / len(places[key]), key))
+    return [spelled[key].capitalize() if len(key) > 3 else spelled[key] for key in agreed]
 
 
 def _filled(lead: str, extras: Sequence[str], limit: int) -> str:
