@@ -63,17 +63,13 @@ def load(config: Config, archive: Path) -> None:
     with tar, tempfile.TemporaryDirectory(dir=config.var) as folder:
         if DUMP not in tar.getnames():
             raise ConfigError(f"{archive} is not a backup of Lotline: {DUMP} is missing in it")
-        _refuse_company(config)
         tar.extractall(folder, filter="data")
-        _run(
-            "pg_restore",
-            config,
-            "--clean",
-            "--if-exists",
-            "--exit-on-error",
-            "--single-transaction",
-            f"{folder}/{DUMP}",
-        )
+        _prepare(config)
+        whole = ("--clean", "--if-exists", "--exit-on-error", "--single-transaction")
+        try:
+            _run("pg_restore", config, *whole, f"{folder}/{DUMP}")
+        finally:
+            _owner(config, f"REVOKE CREATE ON SCHEMA public FROM {SEARCH_ROLE}")
         _put_photos(Path(folder) / PHOTOS, config.var / PHOTOS)
 
 

@@ -19,6 +19,7 @@ from webapp.catalog.models import Catalog
 from webapp.config import Config
 from webapp.database import db, system_engine, tenant, transaction
 from webapp.errors import ConfigError, DomainError, Invalid, NotFound
+from webapp.providers.commands import import_offers_command
 
 FIRST_CLIENT = "My company"
 FIRST_NAME, FIRST_EMAIL = "Admin", "admin@localhost"
@@ -29,7 +30,8 @@ BOOTSTRAP_LOCK = 7_302_002
 
 def init_app(app: Flask) -> None:
     """Add our commands, and give all commands plain words for what a person can mend."""
-    for command in (bootstrap_command, create_client_command, create_user_command, link_command):
+    ours = (bootstrap_command, create_client_command, create_user_command, link_command, import_offers_command)
+    for command in ours:
         app.cli.add_command(command)
     for known in app.cli.commands.values():
         known.invoke = _in_plain_words(known.invoke)  # type: ignore[method-assign]

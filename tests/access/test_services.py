@@ -60,9 +60,8 @@ def test_one_of_two_who_take_the_same_address_gets_it(app, in_app, owner):
 def test_a_member_may_make_a_link_to_the_own_account_everywhere(in_app):
     first, second = make_client(), make_client()
     user = make_member(second, Role.ADMIN, make_member(first))
-    with tenant(second.id), transaction():
-        with pytest.raises(Forbidden):
-            services.link_for_member(second.id, user.id, SYSTEM)
+    with pytest.raises(Forbidden), tenant(second.id), transaction():
+        services.link_for_member(second.id, user.id, SYSTEM)
     with tenant(second.id), transaction():
         services.link_for_member(second.id, user.id, Actor(user_id=user.id))
 

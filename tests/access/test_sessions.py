@@ -48,9 +48,7 @@ def test_a_stranger_costs_no_query(browse, count_queries):
 
 def test_a_session_slides_and_its_being_seen_is_written_once_a_minute(app, browser, owner, count_queries):
     browser.get("/no-client")
-    owner.execute(
-        "UPDATE sessions SET last_seen_at = now() - interval '61 s', expires_at = now() + interval '1 hour'"
-    )
+    owner.execute("UPDATE sessions SET last_seen_at = now() - interval '61 s', expires_at = now() + interval '1 hour'")
     with count_queries() as statements:
         answer = browser.get("/no-client")
         browser.get("/no-client")

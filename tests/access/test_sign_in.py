@@ -116,7 +116,14 @@ def test_after_signing_in_one_is_where_one_wanted_to_be(browse, member, inside):
 
 @pytest.mark.parametrize(
     "outside",
-    ["https://evil.example", "//evil.example", "/\\evil.example", "\\\\evil.example", "javascript:alert(1)", "/\t/evil"],
+    [
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "javascript:alert(1)",
+        "/\t/evil",
+    ],
 )
 def test_signing_in_leads_nowhere_else(browse, member, outside):
     assert enter(browse, member.email, next=outside).location == "/"

@@ -62,7 +62,9 @@ def test_each_role_opens_its_pages_and_no_others(sign_in, client, role, open_pag
 def test_a_role_that_may_not_look_may_not_change_either(sign_in, client, owner, path):
     browser = sign_in(make_member(client, Role.REVIEWER))
     before = roles(owner, client)
-    assert browser.submit(path, {"do": "add", "email": "x@example.com", "name": "X", "role": "admin"}).status_code == 403
+    assert (
+        browser.submit(path, {"do": "add", "email": "x@example.com", "name": "X", "role": "admin"}).status_code == 403
+    )
     assert roles(owner, client) == before
 
 
@@ -86,7 +88,9 @@ def test_the_users_page_asks_as_much_for_many_as_for_few(browser, client, count_
 
 
 def test_a_new_person_gets_a_link_that_is_shown_once(browser, client, app, owner):
-    answer = browser.submit("/users", {"do": "add", "name": "Grace", "email": " Grace@Example.com ", "role": "reviewer"})
+    answer = browser.submit(
+        "/users", {"do": "add", "name": "Grace", "email": " Grace@Example.com ", "role": "reviewer"}
+    )
     assert answer.status_code == 200
     token = answer.text.split("/sign-in/")[1].split("<")[0]
     assert token not in browser.get("/users").text
@@ -256,7 +260,9 @@ def test_the_first_password_needs_no_earlier_one(browser, admin, app):
 def test_a_password_is_changed_by_who_knows_it(sign_in, client, app):
     user = make_member(client, user=make_user(password=PASSWORD))
     browser, elsewhere = sign_in(user), sign_in(user)
-    wrong = browser.submit("/account", {"do": "password", "current_password": "a guess", "new_password": "x" + PASSWORD})
+    wrong = browser.submit(
+        "/account", {"do": "password", "current_password": "a guess", "new_password": "x" + PASSWORD}
+    )
     assert wrong.status_code == 422
     assert "This is not your password." in wrong.text
     changes = {"do": "password", "current_password": PASSWORD, "new_password": "x" + PASSWORD}

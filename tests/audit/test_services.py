@@ -43,7 +43,13 @@ def test_which_fields_changed_is_worked_out(client, owner):
 
 
 def test_values_of_all_kinds_are_kept_as_plain_json(client, owner):
-    old = {"id": ID, "price": Decimal("9.90"), "role": Role.ADMIN, "at": datetime(2026, 1, 2, tzinfo=UTC), "tags": {"x"}}
+    old = {
+        "id": ID,
+        "price": Decimal("9.90"),
+        "role": Role.ADMIN,
+        "at": datetime(2026, 1, 2, tzinfo=UTC),
+        "tags": {"x"},
+    }
     with tenant(client.id), transaction():
         record(SYSTEM, "tested", client_id=client.id, old=old | {"nested": {"id": ID}})
     kept = {"id": str(ID), "price": "9.90", "role": "admin", "at": "2026-01-02T00:00:00+00:00", "tags": ["x"]}

@@ -122,9 +122,7 @@ class Unread(io.RawIOBase):
 
 @pytest.mark.parametrize("length", ["abc", "-1", "1e3", "99999999999999999999", ""])
 def test_a_broken_content_length(browser, length):
-    answer = browser.post(
-        "/users", input_stream=io.BytesIO(b"do=add"), environ_overrides={"CONTENT_LENGTH": length}
-    )
+    answer = browser.post("/users", input_stream=io.BytesIO(b"do=add"), environ_overrides={"CONTENT_LENGTH": length})
     assert 400 <= answer.status_code < 500
 
 
@@ -133,7 +131,7 @@ def test_a_broken_content_length(browser, length):
     [
         {"Cookie": "=;;;=,;\xff"},
         {"Cookie": "a=" + "b" * 8000},
-        {"Host": "evil\" onload=x"},
+        {"Host": 'evil" onload=x'},
         {"Host": "a" * 300},
         {"User-Agent": "\xff\xfe\x01"},
         {"X-Forwarded-For": "not an address", "X-Forwarded-Host": "evil.example"},
@@ -170,7 +168,8 @@ def test_methods_that_a_route_does_not_have(app, browser):
 @given(
     path=st.sampled_from(["/", "/sign-in", "/live/desk", "/reviews", f"/runs/{ID}/live", f"/products/{ID}"]),
     query=st.dictionaries(
-        st.sampled_from(["scope", "state", "before", "after", "next", "topic", "run", "v", "email"]), st.binary(max_size=40)
+        st.sampled_from(["scope", "state", "before", "after", "next", "topic", "run", "v", "email"]),
+        st.binary(max_size=40),
     ),
 )
 def test_any_query(browser, path, query):

@@ -153,7 +153,9 @@ def test_the_web_server_refuses_the_owners_login(app, tmp_path):
 
 def test_a_database_that_does_not_answer_is_one_line(app, tmp_path):
     url = f"postgresql://x@/x?host={tmp_path}"
-    ended = start((*FLASK, "bootstrap"), tmp_path, SECRET_KEY=servers.SECRET_KEY, DATABASE_URL=url, REDIS_URL="redis://x")
+    ended = start(
+        (*FLASK, "bootstrap"), tmp_path, SECRET_KEY=servers.SECRET_KEY, DATABASE_URL=url, REDIS_URL="redis://x"
+    )
     assert ended.returncode == 1
     assert "the database does not answer" in ended.stderr
     assert "Traceback" not in ended.stderr

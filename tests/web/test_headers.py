@@ -99,9 +99,7 @@ def test_npm_packages_are_served(browse, name):
 
 def test_every_asset_that_a_template_names_exists():
     named = {
-        name
-        for template in TEMPLATES
-        for name in re.findall(r"""asset\((["'])([^"'~]+)\1\)""", template.read_text())
+        name for template in TEMPLATES for name in re.findall(r"""asset\((["'])([^"'~]+)\1\)""", template.read_text())
     }
     missing = sorted(name for _, name in named if assets.find(name) is None)
     assert len(named) > 10

@@ -112,7 +112,7 @@ def search(session: Session, words: str, *, limit: int = 20, exclude: UUID | Non
     words = text.cut(words, QUERY_LENGTH)
     if not words or limit < 1:
         return []
-    found = func.search_products(words, limit + 1).table_valued(column("id", SqlUUID), column("score", Float))
+    found = func.search_products(words, 2 * limit).table_valued(column("id", SqlUUID), column("score", Float))
     known = (
         _named(exclude).join(found, Product.id == found.c.id).order_by(found.c.score.desc(), Product.id).limit(limit)
     )

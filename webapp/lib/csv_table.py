@@ -14,7 +14,7 @@ from webapp.lib.text import clean
 MAX_BYTES = 50 * 2**20
 MAX_ROWS = 200_000
 MAX_COLUMNS = 500
-MAX_LINES_IN_CELL = 200
+MAX_LINES_IN_CELL = 50
 
 _DELIMITERS = (",", ";", "\t", "|")
 _LINE_END = re.compile(r"\r\n|\n|\r")
@@ -149,12 +149,12 @@ def _over_lines(lines: Sequence[str], number: int, delimiter: str, width: int) -
     closed: then it runs into lines that are whole records by themselves."""
     text = lines[number]
     for taken, line in enumerate(lines[number + 1 : number + MAX_LINES_IN_CELL], start=2):
+        text = f"{text}\n{line}"
+        if '"' in line and (cells := _split(text, delimiter, strict=True)) is not None and len(cells) == width:
+            return cells, taken
         alone = _split(line, delimiter)
         if alone is not None and len(alone) == width > 1:
-            return None, 1
-        text = f"{text}\n{line}"
-        if '"' in line and (cells := _split(text, delimiter)) is not None:
-            return cells, taken
+            break
     return None, 1
 
 
@@ -166,9 +166,10 @@ def _checked(line: int, cells: list[str], width: int) -> Row:
     return Row(line, tuple(cells))
 
 
-def _split(text: str, delimiter: str) -> list[str] | None:
+def _split(text: str, delimiter: str, *, strict: bool = False) -> list[str] | None:
     """The cells of one record; None when a quoted cell is still open at its end. A quote inside an unquoted cell
-    (`27" monitor`) is a character like any other; text behind a closing quote is kept."""
+    (`27" monitor`) is a character like any other; text behind a closing quote is kept, or with `strict` means that the
+    quote did not close there: None."""
     if '"' not in text:
         return text.split(delimiter)
     cells: list[str] = []
@@ -188,7 +189,10 @@ def _split(text: str, delimiter: str) -> list[str] | None:
                 parts.append('"')
                 place += 1
             end = text.find(delimiter, place)
-            cells.append("".join(parts) + text[place : end if end >= 0 else None].rstrip())
+            behind = text[place : end if end >= 0 else None].rstrip()
+            if behind and strict:
+                return None
+            cells.append("".join(parts) + behind)
         else:
             end = text.find(delimiter, place)
             cells.append(text[place : end if end >= 0 else None])

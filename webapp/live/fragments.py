@@ -22,4 +22,12 @@ class Fragments:
     def of_kind(self, kind: str) -> Provider | None:
         """The provider for streams of this kind, or None."""
         name = self._names.get(kind)
-        return cast(Provider, import_module(name)) if name else None
+        return _load(name) if name else None
+
+    def all(self) -> list[Provider]:
+        """Every provider once."""
+        return [_load(name) for name in sorted(set(self._names.values()))]
+
+
+def _load(name: str) -> Provider:
+    return cast(Provider, import_module(name))

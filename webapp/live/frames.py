@@ -45,7 +45,7 @@ class Provider(Protocol):
 
         `after_seq` 0 means that what was sent before is unknown: as many of the newest events as `state` shows are
         enough then, since what somebody has seen already is dropped. Frames of topics that nobody watches are wasted
-        work; `watched(topic)` tells. Must not depend on who watches.
+        work; `watched(topic)` tells. Must not depend on who watches. A stream that is not there gives nothing.
         """
         ...
 

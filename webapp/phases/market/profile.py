@@ -25,13 +25,18 @@ _NOT_A_MODEL = re.compile(
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
+NAME_LIMIT = 300
+SHORT_LIMIT = 80
+"""Longer names and brands are descriptions; what tells products apart stands in front."""
+
+
 class Profile:
     """What one name, with its brand and model, says about which product it is. Computed once, compared often."""
 
     def __init__(self, name: str, brand: str | None, model: str | None, gtin14: str | None = None) -> None:
-        self.name = cut(name, 500)
-        self.brand = fold(brand or "")
-        self.model = clean(model or "")
+        self.name = cut(name, NAME_LIMIT)
+        self.brand = fold(cut(brand or "", SHORT_LIMIT))
+        self.model = cut(model or "", SHORT_LIMIT)
         self.gtin14 = _world_wide(gtin14)
         self.text = " ".join(part for part in (clean(brand or ""), self.name, self.model) if part)
         self.tokens = words(self.name)

@@ -1,0 +1,88 @@
+"""Records of the client's catalogs and offers that may be the product on the photos."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from webapp.phases.analysis.numbers import Number
+from webapp.phases.analysis.words import Label, similarity, telling, words
+from webapp.phases.facts import Hints, Record, Reference
+
+SEARCH_LIMIT = 20
+MIN_AGREEMENT = 0.34
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A record with what speaks for it.
+
+    `number`: the GTIN that led to it, None when text did. `on_label`: share of its name's words that stand on the
+    label, 0..1. `typed`: likeness to what the uploader typed, 0..1, None when nothing was. `model_seen`: its model or
+    SKU stands on the label or was typed.
+    """
+
+    record: Record
+    number: Number | None
+    on_label: float
+    typed: float | None
+    model_seen: bool
+
+    @property
+    def agreement(self) -> float:
+        """One measure to order candidates by, 0..1.5."""
+        text = self.on_label if self.typed is None else 0.5 * self.on_label + 0.5 * self.typed
+        return text + (0.3 if self.model_seen else 0.0) + (0.2 if self.number else 0.0)
+
+
+def by_number(numbers: Iterable[Number], label: Label, hints: Hints, reference: Reference) -> list[Candidate]:
+    """Records that carry one of the numbers, the best first. In-store numbers count in the client's catalogs only."""
+    found = [
+        _candidate(record, number, label, hints)
+        for number in numbers
+        for record in reference.by_gtin(number.gtin14)
+        if record.source == "catalog" or not number.restricted
+    ]
+    return sorted(found, key=lambda entry: (entry.record.source != "catalog", -entry.agreement, entry.record.id))
+
+
+def by_text(label: Label, hints: Hints, reference: Reference) -> list[Candidate]:
+    """Records whose name fits the label or what was typed, the best first."""
+    records: dict[tuple[str, str], Record] = {}
+    for query in _queries(label, hints, reference):
+        for record in reference.search(query, SEARCH_LIMIT):
+            records.setdefault((record.source, record.id), record)
+    found = [_candidate(record, None, label, hints) for record in records.values()]
+    fitting = [entry for entry in found if entry.agreement >= MIN_AGREEMENT]
+    return sorted(fitting, key=lambda entry: (-entry.agreement, entry.record.source != "catalog", entry.record.id))
+
+
+def brand_on_label(label: Label, brands: Sequence[str]) -> list[str]:
+    """Known brands that stand on the label, the most prominent first."""
+    found = []
+    for brand in brands:
+        wanted = words(brand)
+        if not wanted or not all(label.has(word) for word in wanted) or len("".join(wanted)) < 2:
+            continue
+        heights = [line.box.height for line in label.lines if set(words(line.text)) & set(wanted)]
+        found.append((max(heights, default=0.0), len("".join(wanted)), brand))
+    return [brand for _, _, brand in sorted(found, key=lambda entry: (-entry[0], -entry[1], entry[2]))]
+
+
+def _candidate(record: Record, number: Number | None, label: Label, hints: Hints) -> Candidate:
+    typed = similarity(hints.name, record.name) if hints.name else None
+    codes = [words(code) for code in (record.model, record.sku) if code]
+    told = set(words(f"{hints.name or ''} {hints.model or ''}"))
+    model_seen = any(
+        len("".join(code)) > 3 and all(word in told or word in label.words for word in code) for code in codes
+    )
+    return Candidate(record, number, label.share(record.name), typed, model_seen)
+
+
+def _queries(label: Label, hints: Hints, reference: Reference) -> list[str]:
+    """What to search for, without repetitions: what was typed, the headline, the brand with it, its lines."""
+    headline = [line.text for line in label.headline(4)]
+    joined = " ".join(headline)
+    brands = brand_on_label(label, reference.brands())[:1]
+    queries = [f"{hints.name or ''} {hints.model or ''}".strip(), joined]
+    queries += [f"{brand} {joined}" for brand in brands]
+    queries += [text for text in headline if len(telling(text)) > 0]
+    return [query for query in dict.fromkeys(queries) if query]

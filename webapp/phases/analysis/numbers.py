@@ -1,0 +1,123 @@
+"""From the codes on all photos of a product to its GTIN, with what speaks for it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from webapp.lib import gtin
+from webapp.phases.analysis import names
+from webapp.phases.facts import Alternative, Barcode, Evidence, TextLine
+
+PRINT = "print"
+"""Name of the witness `digits printed under the bars` among the decoders."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """One GTIN that was found. `confidence` 0..100 is about the number only, not about what it belongs to."""
+
+    gtin14: str
+    confidence: int
+    evidence: tuple[Evidence, ...]
+    restricted: bool
+    codes: tuple[Barcode, ...] = ()
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the number may be relied on by itself."""
+        return self.confidence >= 80
+
+
+def with_print(
+    accepted: Sequence[Barcode], doubtful: Sequence[Barcode], printed: Mapping[str, TextLine]
+) -> tuple[list[Barcode], list[Barcode]]:
+    """The codes after the printed digits were heard: a doubtful code whose digits stand there in print is believed."""
+    believed, open_ones = [_heard(code, printed) for code in accepted], []
+    for code in doubtful:
+        heard = _heard(code, printed)
+        taken = any(code.gtin14 == other.gtin14 for other in accepted)
+        (believed if heard is not code and not taken else open_ones).append(heard)
+    return believed, open_ones
+
+
+def _heard(code: Barcode, printed: Mapping[str, TextLine]) -> Barcode:
+    if code.gtin14 is None or code.gtin14 not in printed:
+        return code
+    return Barcode(
+        photo_id=code.photo_id,
+        text=code.text,
+        format=code.format,
+        gtin14=code.gtin14,
+        votes=code.votes,
+        runner_up=code.runner_up,
+        decoders=(*code.decoders, PRINT),
+        box=code.box,
+        restricted=code.restricted,
+    )
+
+
+def numbers(
+    accepted: Sequence[Barcode], doubtful: Sequence[Barcode], printed: Mapping[str, TextLine]
+) -> tuple[list[Number], list[Number]]:
+    """GTINs that were read, the surest first; and those only suspected: doubtful codes, and digits without bars."""
+    read: dict[str, list[Barcode]] = {}
+    for code in accepted:
+        if code.gtin14:
+            read.setdefault(code.gtin14, []).append(code)
+    suspected: dict[str, Number] = {}
+    for code in doubtful:
+        if code.gtin14 and code.gtin14 not in read and code.votes > 1:
+            suspected.setdefault(code.gtin14, _suspected(code.gtin14, [_seen(code)], 40))
+    for number, line in printed.items():
+        if number not in read:
+            says = f"The digits {gtin.written(number)} are printed on the label, but no bars could be read with them."
+            witness = Evidence(kind="text", says=says, weight=0.4, photo_id=line.photo_id, box=line.box)
+            suspected.setdefault(number, _suspected(number, [witness], 45))
+    found = [
+        Number(
+            gtin14=number,
+            confidence=_confidence(codes),
+            evidence=tuple(_seen(code) for code in codes),
+            restricted=gtin.is_restricted(number),
+            codes=tuple(codes),
+        )
+        for number, codes in read.items()
+    ]
+    found.sort(key=lambda entry: (entry.restricted, -entry.confidence, -_votes(entry), entry.gtin14))
+    return found, list(suspected.values())
+
+
+def alternatives(numbers: Sequence[Number], chosen: Number | None) -> tuple[Alternative, ...]:
+    """Up to three other numbers, as they stand under the bars."""
+    others = [number for number in numbers if chosen is None or number.gtin14 != chosen.gtin14]
+    return tuple(Alternative(value=number.gtin14, confidence=min(number.confidence, 50)) for number in others[:3])
+
+
+def _votes(number: Number) -> int:
+    return sum(code.votes for code in number.codes)
+
+
+def _suspected(number: str, evidence: list[Evidence], confidence: int) -> Number:
+    return Number(number, confidence, tuple(evidence), gtin.is_restricted(number))
+
+
+def _confidence(codes: Sequence[Barcode]) -> int:
+    """97 where two decoders agree and nothing speaks against it, more with more witnesses, less with a rival."""
+    witnesses = {decoder for code in codes for decoder in code.decoders}
+    photos = {code.photo_id for code in codes}
+    agree = len(witnesses) > 1 or any(code.format in ("QR", "DATAMATRIX") for code in codes)
+    confidence = 95 if agree else 82
+    confidence += 2 * min(2, max(0, len(witnesses) - 2)) + (1 if len(photos) > 1 else 0)
+    if any(code.runner_up for code in codes):
+        confidence -= 8
+    return min(99, confidence)
+
+
+def _seen(code: Barcode) -> Evidence:
+    by = [decoder for decoder in code.decoders if decoder != PRINT]
+    number = gtin.written(code.gtin14) if code.gtin14 else code.text
+    says = f"{names.format_name(code.format)} {number} was read {names.times(code.votes)} by {names.decoders(by)}"
+    says += "; the printed digits say the same." if PRINT in code.decoders else "."
+    if code.runner_up:
+        says += f" Another number was read {names.times(code.runner_up)} at the same place."
+    weight = min(1.0, 0.3 * len(code.decoders) + 0.05 * min(code.votes, 8))
+    return Evidence(kind="barcode", says=says, weight=round(weight, 2), photo_id=code.photo_id, box=code.box)

@@ -1,0 +1,93 @@
+"""Reading the text on a photo with RapidOCR; its models lie in its wheel, nothing is downloaded."""
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+
+from webapp.lib import gtin
+from webapp.phases.analysis.pictures import Picture
+from webapp.phases.facts import TextLine
+
+TEXT_SIDE = 1280
+"""Longer side of what is read, in pixels: about 2 s of one core and 0.5 GB for a dense label."""
+THREADS = 2
+LEAST_CONFIDENCE = 50
+DIGITS = re.compile(r"(?<!\d)\d[\d ]{6,16}\d(?!\d)")
+
+
+@lru_cache(maxsize=1)
+def engine() -> Any:
+    """The OCR engine of this process, made at its first use (about a second)."""
+    from rapidocr import RapidOCR
+
+    return RapidOCR(
+        params={
+            "Global.log_level": "error",
+            "Global.max_side_len": TEXT_SIDE,
+            "EngineConfig.onnxruntime.intra_op_num_threads": THREADS,
+            "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+        }
+    )
+
+
+def read_text(picture: Picture) -> list[TextLine]:
+    """The lines of text on the photo from top to bottom, those with at least LEAST_CONFIDENCE."""
+    factor = min(1.0, TEXT_SIDE / max(picture.width, picture.height))
+    small = cv2.resize(picture.rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    found = engine()(np.ascontiguousarray(small[:, :, ::-1]))
+    if found.txts is None or found.boxes is None:
+        return []
+    lines = [
+        TextLine(
+            photo_id=picture.photo_id,
+            text=text.strip(),
+            confidence=round(100 * float(score)),
+            box=picture.box(np.asarray(box, dtype=np.float32) / factor),
+        )
+        for text, score, box in zip(found.txts, found.scores, found.boxes, strict=True)
+        if text.strip()
+    ]
+    readable = [line for line in lines if line.confidence >= LEAST_CONFIDENCE]
+    return sorted(readable, key=lambda line: (round(line.box.top, 2), line.box.left))
+
+
+def printed_numbers(lines: Sequence[TextLine]) -> dict[str, TextLine]:
+    """GTINs of 12 or 13 digits that stand printed in one line, or in neighbouring pieces of one, as under the bars.
+
+    Keys have 14 digits; the check digit fits, which one in ten numbers does by chance: a witness, not a proof.
+    """
+    found: dict[str, TextLine] = {}
+    for line in (*lines, *_joined(lines)):
+        for match in DIGITS.finditer(line.text):
+            digits = match.group().replace(" ", "")
+            if len(digits) in (12, 13) and (number := gtin.try_normalise(digits)):
+                found.setdefault(number, line)
+    return found
+
+
+def _joined(lines: Sequence[TextLine]) -> Iterable[TextLine]:
+    """Lines of digits that stand side by side at the same height, as one: `4` `006381` `333931`."""
+    pieces = [line for line in lines if re.fullmatch(r"[\d ]{1,8}", line.text)]
+    for first in pieces:
+        row = [
+            piece
+            for piece in pieces
+            if abs(_middle(piece) - _middle(first)) < 0.6 * first.box.height and piece.box.left >= first.box.left
+        ]
+        row.sort(key=lambda piece: piece.box.left)
+        for count in (2, 3, 4):
+            if len(row) >= count:
+                yield TextLine(
+                    photo_id=first.photo_id,
+                    text="".join(piece.text for piece in row[:count]),
+                    confidence=min(piece.confidence for piece in row[:count]),
+                    box=first.box,
+                )
+
+
+def _middle(line: TextLine) -> float:
+    return line.box.top + line.box.height / 2

@@ -1,0 +1,98 @@
+"""How sure the identification is, 0..100, by the path that led to it, and why a person is asked.
+
+Conservative defaults, set by reasoning, not fitted: only a number that decoders agree on, or that the client's own
+records know, can pass 80. Each path has its own function, so that a fitted calibrator can take its place.
+"""
+
+from dataclasses import dataclass
+
+from webapp.lib import gtin
+from webapp.phases.analysis.candidates import Candidate
+from webapp.phases.analysis.numbers import Number
+from webapp.phases.analysis.words import Label
+from webapp.phases.facts import Hints
+
+READABLE_LABEL = 5
+"""Telling words that must be read before their silence about a name counts against it."""
+AGREES, PARTLY, CONTRADICTS = 0.5, 0.25, 0.12
+"""Share of a name's words on the label from which they agree, agree partly, and below which they contradict it."""
+
+
+@dataclass(frozen=True)
+class Weight:
+    """Confidence 0..100 with the reasons that keep it from being higher, in plain words."""
+
+    confidence: int
+    reasons: tuple[str, ...] = ()
+
+
+def known_by_barcode(candidate: Candidate, number: Number, label: Label, hints: Hints, rivals: int) -> Weight:
+    """A record carries the number that was read. `rivals`: other records for other numbers on the same photos."""
+    confidence, reasons = (90 if number.confidence >= 85 else 80), []
+    if candidate.record.source == "offer":
+        confidence -= 4
+    if candidate.on_label >= AGREES:
+        confidence += 6
+    elif candidate.on_label >= PARTLY:
+        confidence += 3
+    elif label.telling_words < READABLE_LABEL:
+        confidence -= 4
+    elif candidate.on_label < CONTRADICTS:
+        confidence = min(confidence, 72)
+        reasons.append(f"The words on the label do not fit “{candidate.record.name}”.")
+    else:
+        confidence -= 4
+    if candidate.typed is not None and candidate.typed < 0.35 and not candidate.model_seen:
+        confidence = min(confidence, 70)
+        reasons.append(f"What was typed, “{hints.name}”, does not fit “{candidate.record.name}”.")
+    elif candidate.typed is not None and candidate.typed > 0.7:
+        confidence += 2
+    if not number.is_sure:
+        confidence = min(confidence, 84 if candidate.on_label >= AGREES else 74)
+        if candidate.on_label < AGREES:
+            reasons.append(f"The barcode {gtin.written(number.gtin14)} was not read surely.")
+    if number.restricted:
+        confidence = min(confidence, 82 if candidate.on_label >= AGREES else 70)
+        if candidate.on_label < AGREES:
+            reasons.append("The barcode is an in-store or coupon number, which other shops use for other products.")
+    if rivals:
+        confidence = min(confidence, 65)
+        reasons.append("The photos show barcodes of more than one product.")
+    return Weight(min(confidence, 98), tuple(reasons))
+
+
+def known_by_text(best: Candidate, lead: float, hints: Hints) -> Weight:
+    """A record fits the words, no barcode leads to it. `lead`: agreement beyond the next candidate's."""
+    typed_exactly = best.typed is not None and best.typed >= 0.95
+    if (typed_exactly or (best.model_seen and hints.model)) and best.on_label >= AGREES and lead >= 0.1:
+        return Weight(85)
+    confidence = 30 + 35 * min(1.0, best.agreement) + (10 if lead >= 0.2 else 4 if lead >= 0.1 else 0)
+    reasons = ["No barcode was read that the catalog or the offers know; the product was matched by its words only."]
+    if lead < 0.1:
+        reasons.append("Several known products fit the words about equally well.")
+    return Weight(min(76, round(confidence)), tuple(reasons))
+
+
+def number_only(number: Number, name_on_label: float | None, hints: Hints) -> Weight:
+    """A barcode was read that no record knows. `name_on_label`: share of the typed name's words on the label."""
+    digits = gtin.written(number.gtin14)
+    unknown = f"No product in the catalogs and no offer has the barcode {digits}."
+    if not number.is_sure:
+        return Weight(35, (unknown, f"The barcode {digits} was not read surely."))
+    if number.restricted:
+        return Weight(40, (unknown, "It is an in-store or coupon number, which other shops use for other products."))
+    if name_on_label is None:
+        return Weight(50, (unknown, "The name is taken from the label."))
+    if name_on_label >= AGREES and number.confidence >= 95:
+        return Weight(82)
+    return Weight(68, (unknown, f"The label does not confirm the typed name “{hints.name}”."))
+
+
+def words_only(name_on_label: float | None, label: Label) -> Weight:
+    """Neither a barcode nor a record: what was typed, or what stands on the label."""
+    unread = "No barcode could be read, and no known product fits the words."
+    if name_on_label is not None:
+        return Weight(62 if name_on_label >= AGREES else 50, (unread, "The name is what the uploader typed."))
+    if label.telling_words:
+        return Weight(30, (unread, "The name is a guess from the largest words on the label."))
+    return Weight(0, ("Nothing was found on the photos: no barcode and no text that could be read.",))

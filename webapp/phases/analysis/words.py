@@ -1,0 +1,99 @@
+"""Comparing names with what stands on a label."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from rapidfuzz import fuzz, process
+
+from webapp.phases.facts import TextLine
+
+WORD = re.compile(r"[^\W_]+")
+FILLER = frozenset(
+    "the and for with from aus und mit der die das les des une pour avec sans con del los las per von van".split()
+)
+ALIKE = 84
+"""Similarity (0..100) from which a longer word counts as the same, misread letters included."""
+
+
+def folded(text: str) -> str:
+    """Lower case, without accents, ligatures resolved."""
+    plain = unicodedata.normalize("NFKD", text.casefold().replace("ß", "ss").replace("œ", "oe").replace("æ", "ae"))
+    return "".join(sign for sign in plain if not unicodedata.combining(sign))
+
+
+def words(text: str) -> list[str]:
+    """The words and numbers in `text`, folded."""
+    return WORD.findall(folded(text))
+
+
+def telling(text: str) -> list[str]:
+    """Words that tell one name from another: no fillers, nothing of one or two letters, each once."""
+    found = dict.fromkeys(word for word in words(text) if word not in FILLER)
+    return [word for word in found if len(word) > 2 or word.isdigit()]
+
+
+def similarity(one: str, other: str) -> float:
+    """How alike two names are, 0 to 1, whatever the order of their words."""
+    return fuzz.token_sort_ratio(" ".join(words(one)), " ".join(words(other))) / 100
+
+
+@dataclass(frozen=True)
+class Label:
+    """All text that was read on the photos of one product."""
+
+    lines: Sequence[TextLine]
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Every word on it, folded."""
+        return frozenset(word for line in self.lines for word in words(line.text))
+
+    @cached_property
+    def telling_words(self) -> int:
+        """How many words it has that could tell one product from another."""
+        return sum(1 for word in self.words if len(word) > 2 and not word.isdigit())
+
+    @cached_property
+    def _long_words(self) -> list[str]:
+        return sorted(word for word in self.words if len(word) > 3)
+
+    @cached_property
+    def _run_together(self) -> str:
+        return " ".join("".join(words(line.text)) for line in self.lines)
+
+    def has(self, word: str) -> bool:
+        """Whether a folded word stands on it: exactly, run together with others, or with a misread letter."""
+        if word in self.words:
+            return True
+        if len(word) < 5:
+            return False
+        if word in self._run_together:
+            return True
+        return process.extractOne(word, self._long_words, scorer=fuzz.ratio, score_cutoff=ALIKE) is not None
+
+    def share(self, name: str) -> float:
+        """Which part of a name stands on the label, 0 to 1; longer words count more."""
+        wanted = telling(name)
+        total = sum(len(word) for word in wanted)
+        return sum(len(word) for word in wanted if self.has(word)) / total if total else 0.0
+
+    def line_with(self, name: str) -> TextLine | None:
+        """The line that shows most of a name, for evidence."""
+        wanted = set(telling(name))
+
+        def shown(line: TextLine) -> int:
+            return sum(len(word) for word in words(line.text) if word in wanted)
+
+        best = max(self.lines, key=shown, default=None)
+        return best if best is not None and shown(best) else None
+
+    def headline(self, count: int = 3) -> list[TextLine]:
+        """The most prominent lines in reading order: tall letters, surely read, with at least three letters."""
+        readable = [
+            line for line in self.lines if line.confidence >= 70 and sum(sign.isalpha() for sign in line.text) >= 3
+        ]
+        tallest = sorted(readable, key=lambda line: -line.box.height)[:count]
+        return [line for line in self.lines if line in tallest and line.box.height >= 0.5 * tallest[0].box.height]
