@@ -37,7 +37,10 @@ def fold(text: str) -> str:
 
     Only Latin-style accents are dropped; the vowel signs of other scripts carry meaning and stay.
     """
-    decomposed = unicodedata.normalize("NFKD", clean(text).casefold()).casefold()
+    text = clean(text)
+    if text.isascii():
+        return text.lower()
+    decomposed = unicodedata.normalize("NFKD", text.casefold()).casefold()
     bare = "".join(char for char in decomposed if not "\u0300" <= char <= "\u036f")
     return clean(bare.translate(_FOLDED_LETTERS))
 

@@ -4,7 +4,7 @@ import re
 from functools import cached_property
 
 from webapp.lib import gtin
-from webapp.lib.text import SMALL_WORDS, clean, code, cut, fold, is_code, word_set, words
+from webapp.lib.text import SMALL_WORDS, code, cut, fold, is_code, word_set, words
 from webapp.phases import measures
 from webapp.phases.facts import Identity, Offer
 from webapp.phases.vocabulary import COLOURS, SELLERS_NOISE
@@ -38,7 +38,7 @@ class Profile:
         self.brand = fold(cut(brand or "", SHORT_LIMIT))
         self.model = cut(model or "", SHORT_LIMIT)
         self.gtin14 = _world_wide(gtin14)
-        self.text = " ".join(part for part in (clean(brand or ""), self.name, self.model) if part)
+        self.text = " ".join(part for part in (cut(brand or "", SHORT_LIMIT), self.name, self.model) if part)
         self.tokens = words(self.name)
         self.words = tuple(dict.fromkeys(word for word in words(measures.without(self.text)) if word not in STOP_WORDS))
 
