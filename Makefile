@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run flask test lint lock bench-pipeline bench-identify venv packages test-packages node-packages redis
+.PHONY: help setup run flask backup restore test lint lock bench-pipeline bench-identify venv packages test-packages node-packages redis
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -20,6 +20,13 @@ run: setup ## Start Lotline and print its address; Ctrl-C stops it. PORT=, HOST=
 
 flask: setup ## One command of the app, beside a running Lotline or alone: make flask ARGS="--help"
 	@exec $(PY) -m webapp.supervisor exec python -m flask --app webapp $(ARGS)
+
+backup: setup ## Save database and photos, also while Lotline runs: make backup [FILE=lotline.tar]
+	@exec $(PY) -m webapp.supervisor exec python -m webapp.backup save "$(or $(FILE),var/backup/lotline-$(shell date -u +%Y%m%dT%H%M%SZ).tar)"
+
+restore: setup ## Put a backup in the place of what is there; stop Lotline first: make restore FILE=…
+	@test -n "$(FILE)" || { echo "make restore wants a file: FILE=…"; exit 2; }
+	@exec $(PY) -m webapp.supervisor exec python -m webapp.backup load "$(FILE)"
 
 test: setup test-packages ## Run all tests; some of them: make test ARGS="tests/work -k claim"
 	@$(PY) -m pytest -n auto --dist loadfile $(ARGS)

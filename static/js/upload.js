@@ -82,6 +82,8 @@
     if (file.size > Number(form.dataset.maxBytes)) return says("TooLarge");
     if (file.type === "image/svg+xml" || (file.type && !file.type.startsWith("image/"))) return says("NoPhoto");
     if (kept.length >= Number(form.dataset.maxFiles)) return says("TooMany");
+    const together = kept.reduce((sum, photo) => sum + photo.file.size, file.size);
+    if (together > Number(form.dataset.maxTotalBytes || Infinity)) return says("TooMuch");
     const same = ({ file: other }) => other.name === file.name && other.size === file.size && other.lastModified === file.lastModified;
     return kept.some(same) ? says("Twice") : "";
   };

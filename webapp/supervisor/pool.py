@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import time
 
 from webapp.config import Config
 from webapp.supervisor.processes import PYTHON, Command, Process, Tended
@@ -39,9 +40,10 @@ def run(config: Config) -> None:
     for command in commands:
         command.start()
     tended = [Tended(command, lambda says: log.warning("process_ended", extra={"says": says})) for command in commands]
-    while not stop.wait(LOOK_SECONDS):
+    while not stop.is_set():
         for each in tended:
             each.tend()
+        time.sleep(LOOK_SECONDS)  # never stop.wait(): the signal handler could find its lock taken
     for command in commands:
         command.ask_to_end()
     for command in commands:

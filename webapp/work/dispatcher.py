@@ -119,7 +119,7 @@ class Dispatcher:
             except SQLAlchemyError as error:
                 log.warning("dispatcher_round_failed", extra={"reason": str(error).splitlines()[0]})
                 pause = 0.5
-            stop.wait(pause)
+            time.sleep(pause)  # never stop.wait(): a signal handler that sets it could find its lock taken
         try:
             with self._engine.begin() as connection:
                 registry.sign_off(connection, self._name)
