@@ -67,12 +67,13 @@ def create_app(settings: Config | None = None) -> Flask:
     Migrate(app, database.db, directory=str(assets.ROOT / "migrations"))
     Babel(app)
     Htmx(app)
-    # Before each request, in this order: it is numbered; who asks is looked up and admitted or not; only then is the
-    # body read, for text that no person types and for the form's token.
+    # Before each request, in this order: it is numbered; its address is read; who asks is looked up and admitted or
+    # not; only then is the body read, for text that no person types and for the form's token.
     request_log.init_app(app, trust_given_id=settings.trusted_proxies > 0)
+    app.before_request(error_pages.refuse_strange_address)
     guard.init_app(app)
     app.before_request(_give_room_to_uploads)
-    app.before_request(error_pages.refuse_zero_bytes)
+    app.before_request(error_pages.refuse_strange_form)
     CSRFProtect(app)
     limits.init_app(app, settings)
     headers.init_app(app, settings)

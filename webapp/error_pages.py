@@ -5,6 +5,7 @@ For htmx the same page is sent, with the order to show only its message, among t
 
 import logging
 import time
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +14,7 @@ from flask_limiter.errors import RateLimitExceeded
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.wrappers import Response
 
@@ -44,13 +46,28 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def refuse_zero_bytes() -> None:
-    """Refuse text with a zero byte in the path, the query, form fields or file names: no person types it, and no
-    database column takes it. Reads the body, so it comes after the guard."""
-    texts = [request.path]
-    for inputs in (request.args, request.form):
-        texts += [part for pair in inputs.items(multi=True) for part in pair]
-    texts += [file.filename or "" for _, file in request.files.items(multi=True)]
+def refuse_strange_address() -> None:
+    """Refuse a path or a query with bytes that are no text, or with a zero byte: no person types it, and no database
+    column takes it."""
+    try:
+        inputs = request.args
+    except UnicodeDecodeError:
+        raise BadRequest("not text") from None
+    _refuse_zero_bytes(request.path, *_texts(inputs))
+
+
+def refuse_strange_form() -> None:
+    """Refuse zero bytes in form fields and file names. Reads the body, so it comes after the guard."""
+    names = [file.filename or "" for _, file in request.files.items(multi=True)]
+    _refuse_zero_bytes(*_texts(request.form), *names)
+
+
+def _texts(inputs: MultiDict[str, str]) -> Iterator[str]:
+    for pair in inputs.items(multi=True):
+        yield from pair
+
+
+def _refuse_zero_bytes(*texts: str) -> None:
     if any("\0" in text for text in texts):
         raise BadRequest("zero byte")
 

@@ -125,6 +125,7 @@ def test_slugs_are_readable() -> None:
         ("SONY WH-1000XM4 WIRELESS HEADPHONES", "Sony WH-1000XM4 Wireless Headphones"),
         ("bosch gsr 12v-15 akku-bohrschrauber mit 2 akkus", "Bosch GSR 12V-15 Akku-Bohrschrauber mit 2 Akkus"),
         ("KELLOGG'S CORN FLAKES 500G", "Kellogg's Corn Flakes 500g"),
+        ("ikea kallax shelf 77x147 cm", "Ikea Kallax Shelf 77x147 cm"),
         ("lg oled tv 55 inch", "LG OLED TV 55 Inch"),
         ("Casio F-91W watch digital", "Casio F-91W Watch Digital"),
         ("iPhone 12 mini blue", "iPhone 12 mini blue"),

@@ -21,7 +21,7 @@ from tests.live import tiny_provider
 from webapp import config, database, queue
 from webapp.database import db, tenant, transaction
 from webapp.embedded import Home, Postgres, Redis
-from webapp.live import bus, wire
+from webapp.live import backlog, bus, wire
 from webapp.live import hub as hub_module
 from webapp.live import renderer as renderer_module
 from webapp.live.renderer import Renderer
@@ -463,7 +463,7 @@ def test_nothing_is_lost_or_doubled_when_pages_come_and_go_and_messages_get_lost
 def test_pages_are_not_called_fresh_while_work_piles_up(world, monkeypatch):
     monkeypatch.setattr(hub_module, "STALE_SECONDS", 1.2)
     monkeypatch.setattr(renderer_module, "LATE_SECONDS", 0.2)
-    monkeypatch.setattr(renderer_module, "MAX_TRIES", 1000)
+    monkeypatch.setattr(backlog, "MAX_TRIES", 1000)
     stream = world.new_stream()
     with world.renderer():
         page = world.open(stream).read_until(mark="live")

@@ -293,11 +293,17 @@ def assert_within_spread(price: Field, counted: list[PricedOffer]) -> None:
 
 def test_the_weighted_median_is_the_price_at_half_of_the_weight() -> None:
     def median(*pairs: tuple[int, float]) -> Decimal:
-        return prices.weighted_median([prices.Weighed(Decimal(p), w, i) for i, (p, w) in enumerate(pairs)]).price
+        return prices.at_share([prices.Weighed(Decimal(p), w, i) for i, (p, w) in enumerate(pairs)], 0.5).price
 
     assert median((10, 1), (20, 1), (30, 1)) == 20
     assert median((10, 1), (20, 1)) == 10
     assert median((10, 0.1), (20, 0.1), (30, 1)) == 30
+
+
+@pytest.mark.parametrize(("asked", "competitive"), [([20], 20), ([20, 10], 10), ([30, 10, 20], 20), ([4, 3, 2, 1], 1)])
+def test_of_few_offers_the_lower_middle_counts(asked: list[int], competitive: int) -> None:
+    weighed = [prices.Weighed(Decimal(price), 1.0, place) for place, price in enumerate(asked)]
+    assert prices.competitive(weighed).price == competitive
 
 
 @given(st.lists(st.decimals(min_value="0.01", max_value="99999", places=2), min_size=1, max_size=30), st.data())

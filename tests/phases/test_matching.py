@@ -26,6 +26,7 @@ SHAMPOO = Profile("L'Oréal Paris Elvive Shampoo 2x 400ml", "L'Oréal", None)
         (PHONE, "Apple iPhone 12 128 GB blue unlocked"),
         (SHAMPOO, "Loreal Elvive Shampoo 400ml twin pack"),
         (Profile("Bosch Akku-Bohrschrauber GSR 12V-15", "Bosch", "GSR 12V-15"), "Bosch GSR 12V-15 Akkubohrschrauber"),
+        (Profile("Brembo P 85 020 brake pad set", "Brembo", "P 85 020"), "BREMBO P85020 Brake Pads Front VW Golf"),
         (Profile("CLP-500RB OPC Drum", "Samsung", "CLP-500RB"), "Samsung OPC drum for CLP-500 series CLP-500RB"),
     ],
 )

@@ -57,6 +57,15 @@ def test_strange_addresses(browser, path, status):
         assert is_a_page(answer)
 
 
+@pytest.mark.parametrize("query", ["a=\xff", "\xff\xfe", "next=/\xe2", "\xff=%00"])
+def test_bytes_in_the_address_that_are_no_text(app, browser, query):
+    for path in ("/", "/sign-in", "/nothing", "/static/css/base.css"):
+        for who in (browser, app.test_client()):
+            answer = who.get(path, environ_overrides={"QUERY_STRING": query})
+            assert answer.status_code == 400, path
+            assert is_a_page(answer)
+
+
 @pytest.mark.parametrize("name", ["name", "email", "user_id", "role", "do", "csrf_token", "\0"])
 @pytest.mark.parametrize("value", ["\0", "a\0b", "\ud800".encode("utf-8", "surrogatepass"), b"\xff\xfe", "9" * 100_000])
 def test_strange_form_fields(browser, name, value):

@@ -9,10 +9,12 @@ from uuid import UUID
 
 from sqlalchemy import UUID as SqlUUID
 from sqlalchemy import Float, Row, Select, column, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from webapp.access.models import Client
 from webapp.catalog.models import Catalog, CatalogStatus, Product
+from webapp.database import new_id
 from webapp.errors import Invalid
 from webapp.lib import text
 from webapp.phases.facts import Record
@@ -22,6 +24,10 @@ BRANDS_LIMIT = 2000
 QUERY_LENGTH = 300
 """Characters of a search text that count; a label's whole text would find everything a little."""
 CODE_LENGTH = 60
+
+
+_FACTS = ("name", "brand", "model", "gtin14", "sku", "category", "price", "currency")
+"""What a record says of a product, in the words of both."""
 
 
 class Choice(NamedTuple):
@@ -60,6 +66,23 @@ def catalog_for(session: Session, catalog_id: UUID | None) -> UUID:
     return found
 
 
+def add_known(session: Session, client_id: UUID, records: Sequence[Record], source_data: dict[str, Any]) -> None:
+    """Products that are known without ever having been photographed, in the default catalog. A SKU that is there
+    already stays as it is. `source_data` says where they come from."""
+    catalog_id = catalog_for(session, None)
+    rows = [
+        {
+            "id": new_id(),
+            "client_id": client_id,
+            "catalog_id": catalog_id,
+            "source_data": source_data,
+            **{name: getattr(record, name) for name in _FACTS},
+        }
+        for record in records
+    ]
+    session.execute(insert(Product).on_conflict_do_nothing(index_elements=["catalog_id", "sku"]), rows)
+
+
 def assign_code(session: Session, product: Product) -> str:
     """Give a product that has a name its code, such as `01_ai_power_hour`, once and for all.
 
@@ -87,18 +110,6 @@ def _next_code(session: Session, client_id: UUID, slug: str) -> str:
 
 
 # --- what is known --------------------------------------------------------------------------------
-
-_KNOWN = (
-    Product.id,
-    Product.name,
-    Product.brand,
-    Product.model,
-    Product.gtin14,
-    Product.sku,
-    Product.category,
-    Product.price,
-    Product.currency,
-)
 
 
 def find_by_gtin(session: Session, gtin14: str, *, exclude: UUID | None = None) -> list[Record]:
@@ -131,7 +142,8 @@ def brands(session: Session) -> Sequence[str]:
 
 
 def _named(exclude: UUID | None) -> Select[*tuple[Any, ...]]:
-    known = select(*_KNOWN).where(Product.name.is_not(None), Product.name != "", Product.deleted_at.is_(None))
+    facts = [getattr(Product, name) for name in ("id", *_FACTS)]
+    known = select(*facts).where(Product.name.is_not(None), Product.name != "", Product.deleted_at.is_(None))
     return known if exclude is None else known.where(Product.id != exclude)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from uuid import UUID
 
 from werkzeug.datastructures import FileStorage
@@ -29,6 +29,7 @@ class IntakeForm:
     catalog_id: UUID | None = None
     upload_key: UUID = field(default_factory=new_id)
     keeps_duplicates: bool = False
+    source_data: dict[str, Any] | None = None
 
     @property
     def hints(self) -> dict[str, str]:

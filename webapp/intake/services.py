@@ -5,27 +5,38 @@ A view calls `check` before anything slow, lets `pictures` decode and keep the f
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid5
 
+import msgspec
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from webapp.access.models import Client
 from webapp.audit import services as audit
 from webapp.audit.services import Actor
 from webapp.catalog import photos
+from webapp.catalog import services as catalog
 from webapp.catalog.models import Photo, Product
 from webapp.database import new_id
 from webapp.errors import Conflict, Invalid
 from webapp.intake import pictures as files
+from webapp.intake import samples
 from webapp.intake.pictures import Candidate, KeptPicture, Refusal
 from webapp.pipeline import services as pipeline
+from webapp.providers import imports
+
+SAMPLE = {"sample": True}
+"""Marks what is not the client's own but drawn or invented by us."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
     """One upload as somebody asked for it. `hints` (name, model, condition) go to the run as they are: the product's
-    own columns stay empty until the machine or a reviewer knows them."""
+    own columns stay empty until the machine or a reviewer knows them. `source_data`: where it comes from, if not from
+    somebody's camera."""
 
     actor: Actor
     client_id: UUID
@@ -33,6 +44,7 @@ class Order:
     catalog_id: UUID
     hints: dict[str, str]
     keeps_duplicates: bool = False
+    source_data: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +138,16 @@ def receive(session: Session, order: Order, pictures: Sequence[KeptPicture]) -> 
     return Receipt(product_id, frozenset(kept.picture.file.sha256 for kept in pictures), is_new=True)
 
 
+def know_samples(session: Session, actor: Actor, client_id: UUID) -> None:
+    """What the catalog and the market know of the sample products, marked as what it is; once, however often asked."""
+    currency = session.get_one(Client, client_id).currency
+    records = [msgspec.structs.replace(record, currency=currency) for record in samples.RECORDS]
+    offers = [msgspec.structs.replace(offer, currency=currency) for offer in samples.offers(datetime.now(UTC))]
+    catalog.add_known(session, client_id, records, SAMPLE)
+    imports.upsert(session, client_id, offers)
+    audit.record(actor, "samples_added", client_id=client_id, table="products", details={"offers": len(offers)})
+
+
 def _insert_product(session: Session, order: Order) -> UUID | None:
     """The new product, or None when the upload's key is taken, if need be after waiting for who is taking it."""
     return session.execute(
@@ -136,6 +158,7 @@ def _insert_product(session: Session, order: Order) -> UUID | None:
             catalog_id=order.catalog_id,
             upload_key=order.upload_key,
             created_by=order.actor.user_id,
+            source_data=order.source_data,
         )
         .on_conflict_do_nothing(index_elements=["client_id", "upload_key"])
         .returning(Product.id)

@@ -1,8 +1,10 @@
 """The dock: the upload form, what it sends, and the sample photos."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
+from io import BytesIO
 from typing import NamedTuple
 
 from flask import Blueprint, current_app, flash, make_response, redirect, render_template, request, url_for
@@ -15,9 +17,11 @@ from webapp.config import Config
 from webapp.database import reading, transaction
 from webapp.errors import Invalid
 from webapp.intake import forms, pictures, services
+from webapp.intake import samples as sample_products
 from webapp.intake.forms import IntakeForm
-from webapp.intake.pictures import Refusal
+from webapp.intake.pictures import Refusal, Upload
 from webapp.intake.services import Order
+from webapp.words import _
 
 bp = Blueprint("intake", __name__)
 
@@ -64,6 +68,29 @@ def create() -> ResponseReturnValue:
     return _taken(outcome)
 
 
+@bp.post("/intake/samples")
+@needs(Role.STAFF)
+def samples() -> ResponseReturnValue:
+    """The sample products, as if somebody had photographed them. Those that are there already stay as they are."""
+    drawn, added = sample_products.samples(), 0
+    with transaction() as session:
+        services.know_samples(session, current_actor(), current_viewer().client_id)
+    for sample in drawn:
+        form = IntakeForm(
+            values={"name": sample.hint or "", "condition": sample.condition or ""},
+            uploads=[Upload(file.name, BytesIO(file.data)) for file in sample.files],
+            source_data=services.SAMPLE,
+        )
+        with suppress(services.Duplicates):
+            _take_in(form)
+            added += 1
+    if added:
+        flash(_("The sample products are on their way: %(count)s of them.", count=added), "success")
+    else:
+        flash(_("The sample products are here already."), "info")
+    return redirect(url_for("pipeline.desk"), HTTPStatus.SEE_OTHER)
+
+
 def _take_in(form: IntakeForm) -> Outcome:
     """One upload from its bytes to its run. The transaction is opened last, when all that is slow is done."""
     viewer, limits = current_viewer(), _limits()
@@ -76,6 +103,7 @@ def _take_in(form: IntakeForm) -> Outcome:
             catalog_id=catalog.catalog_for(session, form.catalog_id),
             hints=form.hints,
             keeps_duplicates=form.keeps_duplicates,
+            source_data=form.source_data,
         )
         receipt = services.check(session, order, candidates)
     if receipt:
@@ -95,7 +123,7 @@ def _taken(outcome: Outcome) -> ResponseReturnValue:
     receipt, rejected = outcome.receipt, outcome.rejected
     address = url_for("pipeline.product", product_id=receipt.product_id)
     for file_name, reason in rejected:
-        flash(f"{file_name} was not accepted. {reason}", "warning")
+        flash(_("%(name)s was not accepted. %(reason)s", name=file_name, reason=reason), "warning")
     if not _asks_for_fragment():
         return redirect(address, HTTPStatus.SEE_OTHER)
     answer = make_response(

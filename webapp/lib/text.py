@@ -178,7 +178,8 @@ def _word_case(word: str, *, first: bool, spelled: dict[str, str]) -> str:
     if any(char.isdigit() for char in bare):
         unit = bare.lower().lstrip("0123456789.,")
         mixed = bare not in (bare.lower(), bare.upper())
-        return word if mixed else word.lower() if unit in _UNITS else word.upper()
+        small = unit in _UNITS or re.fullmatch(r"[\dx.,]+", bare.lower())  # 500ml, 77x147
+        return word if mixed else word.lower() if small else word.upper()
     if key in _UNITS and not first:
         return word.lower()
     if key in _TITLES:

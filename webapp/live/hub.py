@@ -204,7 +204,8 @@ class Hub:
         stale = time.monotonic() - self._fresh_at > STALE_SECONDS
         if stale != self._stale:
             self._stale = stale
-            log.warning("pages_stale" if stale else "pages_live", extra={"sockets": len(self.audience.viewers)})
+            level = logging.WARNING if stale else logging.INFO
+            log.log(level, "pages_stale" if stale else "pages_live", extra={"sockets": len(self.audience.viewers)})
             self.audience.tell(self._mark())
 
     def _step(self, now: float) -> None:

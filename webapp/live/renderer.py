@@ -10,10 +10,7 @@ import logging
 import select
 import signal
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from types import FrameType
 from uuid import UUID
@@ -31,6 +28,7 @@ from webapp import logs, queue
 from webapp.config import Config, exit_on_config_error
 from webapp.database import refuse_privileged_login, system_engine, tenant, transaction
 from webapp.live import wire
+from webapp.live.backlog import Backlog
 from webapp.live.bus import Bus, Connected, Heard, SessionsRevoked, StreamChanged
 from webapp.live.fragments import Fragments
 from webapp.live.hub_link import HubLink
@@ -40,26 +38,13 @@ log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 1.0
 LATE_SECONDS = 2.0
-"""Pages are not called fresh while something waits longer than this, or the last good sweep is that old."""
+"""Pages are not called fresh while something waits longer than this, or while the sweep fails."""
 BATCH = 10
-"""How many streams are rendered in one transaction, which costs as much as rendering one of them."""
-MAX_TRIES = 3
+"""How many streams are rendered in one transaction, which alone costs as much as rendering one of them."""
 OUTAGE_PAUSE_SECONDS = 0.5
 UNWELCOME_PAUSE_SECONDS = 0.1
-MAX_STREAMS_KNOWN = 50_000
 
 LiveSessions = Callable[[Collection[UUID]], set[UUID]]
-
-
-@dataclass
-class Due:
-    """A stream with events that watchers have not been sent."""
-
-    client_id: UUID
-    seq: int
-    since: float = field(default_factory=time.monotonic)
-    not_before: float = 0.0
-    tries: int = 0
 
 
 class Renderer:
@@ -76,12 +61,24 @@ class Renderer:
             self._sweep = Sweep(system_engine())
         self._watched: dict[str, UUID] = {}
         self._topics_of: dict[UUID, int] = {}
-        self._due: OrderedDict[int, Due] = OrderedDict()
-        self._done: OrderedDict[int, int] = OrderedDict()
-        self._kinds: dict[int, str] = {}
-        self._swept_at = 0.0
+        self._backlog = Backlog()
         self._sweep_at = 0.0
         self._stopping = False
+
+    def warm_up(self) -> None:
+        """Do now what the first event would otherwise wait for: modules, templates, connections, queries.
+
+        Raises:
+            SQLAlchemyError: the database is away.
+        """
+        with self.app.request_context(dict(self._environ)), tenant(UUID(int=0)), transaction():
+            for name in self.app.jinja_env.list_templates(filter_func=_is_fragment):
+                self.app.jinja_env.get_template(name)
+            for provider in self._fragments.all():
+                provider.frames(0, 0, 0, lambda _topic: True)
+        # What is there now stays: a full collection over all of it would hold every page up for a tenth of a second.
+        gc.collect()
+        gc.freeze()
 
     def stop(self) -> None:
         """End `run` soon. May be called from a signal handler."""
@@ -95,17 +92,6 @@ class Renderer:
         self.bus.close()
         self.hub.close()
 
-    def warm_up(self) -> None:
-        """Do now what the first event would otherwise wait for: modules, templates, connections, queries."""
-        with self.app.request_context(dict(self._environ)), tenant(UUID(int=0)), transaction():
-            for name in self.app.jinja_env.list_templates(filter_func=_is_fragment):
-                self.app.jinja_env.get_template(name)
-            for provider in self._fragments.all():
-                provider.frames(0, 0, 0, lambda _topic: True)
-        # What is there now stays: a full collection over all of it would hold every page up for a tenth of a second.
-        gc.collect()
-        gc.freeze()
-
     def turn(self) -> None:
         """One round: hear everything, then render some of what is due."""
         # What happened is read first, who watches second, and only then the one is held against the other: an event
@@ -116,30 +102,32 @@ class Renderer:
             self._sweep_at = 0.0
         changed = self._look(now) if self.hub.is_welcome and now >= self._sweep_at else []
         self._obey_hub()
-        if not self.hub.is_welcome:
-            self._forget_all()
         self._judge(heard, changed)
         self._render_due(now)
 
     def _wait(self) -> None:
         pause = UNWELCOME_PAUSE_SECONDS
         if self.hub.is_welcome:
-            until = min((self._sweep_at, *(due.not_before for due in self._due.values())))
+            next_at = self._backlog.next_at()
+            until = self._sweep_at if next_at is None else min(self._sweep_at, next_at)
             pause = min(max(until - time.monotonic(), 0.0), SWEEP_SECONDS)
         fds = [fd for fd in (self.bus.fileno(), self.hub.fileno()) if fd is not None]
         select.select(fds, [], [], pause)
 
+    # --- what happened
+
     def _look(self, now: float) -> list[Changed]:
         """Sweep, and tell the hub whether what was sent is fresh."""
         self._sweep_at = now + SWEEP_SECONDS
+        waits_since = self._backlog.waits_since()
+        fresh = waits_since is None or now - waits_since < LATE_SECONDS
         changed = []
         try:
             changed = self._sweep.look(self._topics_of)
-            self._swept_at = now
         except SQLAlchemyError as error:
             log.warning("sweep_failed", extra={"reason": _first_line(error)})
-        oldest = min((due.since for due in self._due.values()), default=now)
-        self.hub.send(wire.Alive(fresh=self._swept_at == now and now - oldest < LATE_SECONDS))
+            fresh = False
+        self.hub.send(wire.Alive(fresh))
         return changed
 
     def _judge(self, heard: list[Heard], changed: list[Changed]) -> None:
@@ -149,40 +137,39 @@ class Renderer:
             elif isinstance(said, SessionsRevoked):
                 self.hub.send(wire.Revoke(list(said.session_ids)))
         for row in changed:
-            self._kinds[row.stream_id] = row.kind
             self._note(row.stream_id, row.client_id, row.seq)
+
+    def _note(self, stream_id: int, client_id: UUID, seq: int) -> None:
+        if client_id in self._topics_of:
+            self._backlog.note(stream_id, client_id, seq)
 
     # --- who watches
 
     def _obey_hub(self) -> None:
         for message in self.hub.read():
             if isinstance(message, wire.Welcome):
-                self._forget_all()
                 self._sweep_at = 0.0
             elif isinstance(message, wire.Watch):
-                if message.topic not in self._watched:
-                    self._watched[message.topic] = message.client_id
-                    self._topics_of[message.client_id] = self._topics_of.get(message.client_id, 0) + 1
+                self._watched[message.topic] = message.client_id
+                self._topics_of[message.client_id] = self._topics_of.get(message.client_id, 0) + 1
             elif isinstance(message, wire.Unwatch):
-                self._unwatch(message.topic)
+                self._unwatch(message.topic, message.client_id)
             elif isinstance(message, wire.Present):
-                self._check_sessions(message.sessions)
+                self._check(message.sessions)
+        if not self.hub.is_welcome:
+            for known in (self._watched, self._topics_of):
+                known.clear()
+            self._backlog.forget()
 
-    def _unwatch(self, topic: str) -> None:
-        client_id = self._watched.pop(topic, None)
-        if client_id is None:
-            return
+    def _unwatch(self, topic: str, client_id: UUID) -> None:
+        self._watched.pop(topic, None)
         self._topics_of[client_id] -= 1
         if not self._topics_of[client_id]:
             del self._topics_of[client_id]
-            for stream_id in [stream_id for stream_id, due in self._due.items() if due.client_id == client_id]:
-                del self._due[stream_id]
+            self._backlog.forget(client_id)
 
-    def _forget_all(self) -> None:
-        for known in (self._watched, self._topics_of, self._due, self._done):
-            known.clear()
-
-    def _check_sessions(self, sessions: list[UUID]) -> None:
+    def _check(self, sessions: list[UUID]) -> None:
+        """Close the sockets of sessions that are over, whether or not a message told so."""
         if not sessions:
             return
         try:
@@ -195,97 +182,47 @@ class Renderer:
         if over:
             self.hub.send(wire.Revoke(over))
 
-    # --- what is due
-
-    def _note(self, stream_id: int, client_id: UUID, seq: int) -> None:
-        if client_id not in self._topics_of or seq <= self._done.get(stream_id, -1):
-            return
-        due = self._due.get(stream_id)
-        if due is None:
-            self._due[stream_id] = Due(client_id, seq)
-        elif seq > due.seq:
-            due.seq = seq
-
     # --- rendering
 
     def _render_due(self, now: float) -> None:
-        """Render what has waited longest, and with it, in one transaction, what else is due of that client."""
-        oldest = next((due for due in self._due.values() if due.not_before <= now), None)
-        if oldest is None:
+        taken = self._backlog.take(now, BATCH)
+        if taken is None:
             return
-        of_client = (
-            stream_id
-            for stream_id, due in self._due.items()
-            if due.client_id == oldest.client_id and due.not_before <= now
-        )
-        batch = list(islice(of_client, BATCH))
+        client_id, stream_ids = taken
         try:
             # Whatever looks something up inside becomes part of this one transaction.
-            with self.app.request_context(dict(self._environ)), tenant(oldest.client_id), transaction() as session:
-                for stream_id in batch:
+            with self.app.request_context(dict(self._environ)), tenant(client_id), transaction() as session:
+                for stream_id in stream_ids:
                     self._try(stream_id, session)
         except SQLAlchemyError as error:
-            self._sit_out(error)
+            log.warning("fragments_wait_for_database", extra={"reason": _first_line(error)})
+            self._backlog.sit_out(OUTAGE_PAUSE_SECONDS)
 
     def _try(self, stream_id: int, session: Session) -> None:
-        due = self._due[stream_id]
         try:
-            self._render(stream_id, due.seq)
+            self._render(stream_id)
         except Exception as error:
             if _is_outage(error):
                 raise
-            log.exception("fragments_not_rendered", extra={"stream": stream_id, "seq": due.seq})
+            log.exception("fragments_not_rendered", extra={"stream": stream_id})
             session.rollback()
-            self._postpone(stream_id, due)
+            client_id = self._backlog.postpone(stream_id)
+            if client_id is not None:
+                self.hub.send(wire.Reset(client_id))  # the state may still be rendered, or its failure be seen
         else:
-            self._finish(stream_id)
+            self._backlog.finish(stream_id)
 
-    def _render(self, stream_id: int, seq: int) -> None:
-        provider = self._fragments.of_kind(self._kind_of(stream_id))
+    def _render(self, stream_id: int) -> None:
+        provider = self._fragments.of_kind(self._sweep.kind_of(stream_id))
         if provider is None:
             return
+        after_seq, seq = self._backlog.span(stream_id)
         pieces: dict[str, list[wire.Piece]] = {}
-        for frame in provider.frames(stream_id, self._done.get(stream_id, 0), seq, self._watched.__contains__):
+        for frame in provider.frames(stream_id, after_seq, seq, self._watched.__contains__):
             if frame.topic in self._watched:
                 pieces.setdefault(frame.topic, []).append(wire.Piece(frame.key, frame.seq, frame.html.encode()))
         for topic, of_topic in pieces.items():
             self.hub.send(wire.Frames(topic, of_topic))
-
-    def _sit_out(self, error: SQLAlchemyError) -> None:
-        """The database is away: nothing is tried for a moment, nothing is forgotten."""
-        log.warning("fragments_wait_for_database", extra={"reason": _first_line(error)})
-        for due in self._due.values():
-            due.not_before = time.monotonic() + OUTAGE_PAUSE_SECONDS
-
-    def _finish(self, stream_id: int) -> None:
-        self._done[stream_id] = self._due.pop(stream_id).seq
-        self._done.move_to_end(stream_id)
-        if len(self._done) > MAX_STREAMS_KNOWN:
-            self._done.popitem(last=False)
-        if len(self._kinds) > MAX_STREAMS_KNOWN:
-            self._kinds.clear()
-
-    def _postpone(self, stream_id: int, due: Due) -> None:
-        """Try again later. Who watches something that cannot be rendered is told to come back for the state."""
-        due.tries += 1
-        due.not_before = time.monotonic() + 0.1 * 2**due.tries
-        self._due.move_to_end(stream_id)
-        if due.tries == MAX_TRIES:
-            self.hub.send(wire.Reset(due.client_id))
-            self._finish(stream_id)
-
-    def _kind_of(self, stream_id: int) -> str:
-        if stream_id not in self._kinds:
-            self._kinds[stream_id] = self._sweep.kind_of(stream_id)
-        return self._kinds[stream_id]
-
-
-def _is_fragment(template: str) -> bool:
-    return template.rpartition("/")[2].startswith("_") and template.endswith(".html")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
 
 
 def _is_outage(error: Exception) -> bool:
@@ -298,21 +235,23 @@ def _is_outage(error: Exception) -> bool:
     return error.connection_invalidated or (away and not isinstance(error.orig, psycopg.errors.QueryCanceled))
 
 
+def _is_fragment(template: str) -> bool:
+    return template.rpartition("/")[2].startswith("_") and template.endswith(".html")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
 def main() -> None:
     """Run the renderer of this machine until SIGTERM or SIGINT."""
     logs.configure("renderer")
     app: Flask = import_string("webapp:create_app")()
-    with exit_on_config_error(), app.app_context():
-        _await_database()
     config: Config = app.extensions["lotline_config"]
-    renderer = Renderer(
-        app,
-        wire.socket_path(config.var),
-        queue.connect(config.redis_url),
-        import_string(app.config["LIVE_SESSIONS"]),
-    )
-
-    renderer.warm_up()
+    redis = queue.connect(config.redis_url)
+    renderer = Renderer(app, wire.socket_path(config.var), redis, import_string(app.config["LIVE_SESSIONS"]))
+    with exit_on_config_error(), app.app_context():
+        _await_database(renderer)
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         renderer.stop()
@@ -322,11 +261,12 @@ def main() -> None:
     renderer.run()
 
 
-def _await_database() -> None:
-    """Wait until the database answers: without it there is nothing to render, and nobody is let in meanwhile."""
+def _await_database(renderer: Renderer) -> None:
+    """Wait until the database answers: without it there is nothing to render, and the hub lets nobody in."""
     while True:
         try:
             refuse_privileged_login()
+            renderer.warm_up()
         except OperationalError as error:
             log.warning("database_awaited", extra={"reason": _first_line(error)})
             time.sleep(OUTAGE_PAUSE_SECONDS)

@@ -5,7 +5,7 @@ from webapp.lib.text import word_set
 SELLERS_NOISE = word_set(
     """new neu neuf nuovo nuevo brand used gebraucht usato usado refurbished renewed sealed boxed bnib ovp genuine
     original official oem sale free shipping delivery fast postage versand kostenlos gratis top wow look rare bargain
-    cheap best deal offer discount stock item condition warranty garantie seller uk usa us eu"""
+    made cheap best deal offer discount stock item condition warranty garantie seller uk usa us eu"""
 )
 """What sellers put into titles to sell, and what says nothing about which product it is."""
 

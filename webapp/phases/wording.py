@@ -61,7 +61,7 @@ class Known:
         category of several kinds (`Toys & Games`)."""
         if not self.kind or "&" in self.kind or "," in self.kind:
             return ""
-        return self.kind if fold(self.kind).split()[-1] in _PAIRS else _singular(self.kind)
+        return self.kind if _PAIRS & set(fold(self.kind).split()[-1:]) else _singular(self.kind)
 
     @property
     def code_label(self) -> str:

@@ -35,7 +35,7 @@ class Scan:
     accepted: tuple[Barcode, ...]
     doubtful: tuple[Barcode, ...]
     bars_seen: bool
-    """Whether something looked like bars at all."""
+    """Whether any decoder read anything at all."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def scan(picture: Picture, progress: Progress = lambda _share, _step: None) -> S
     return Scan(
         accepted=tuple(_barcode(picture, verdict) for verdict in verdicts if verdict.accepted),
         doubtful=tuple(_barcode(picture, verdict) for verdict in verdicts if not verdict.accepted),
-        bars_seen=bool(verdicts or found),
+        bars_seen=bool(verdicts),
     )
 
 

@@ -31,7 +31,8 @@ def with_print(
     accepted: Sequence[Barcode], doubtful: Sequence[Barcode], printed: Mapping[str, TextLine]
 ) -> tuple[list[Barcode], list[Barcode]]:
     """The codes after the printed digits were heard: a doubtful code whose digits stand there in print is believed."""
-    believed, open_ones = [_heard(code, printed) for code in accepted], []
+    believed = [_heard(code, printed) for code in accepted]
+    open_ones: list[Barcode] = []
     for code in doubtful:
         heard = _heard(code, printed)
         taken = any(code.gtin14 == other.gtin14 for other in accepted)

@@ -17,6 +17,9 @@ SHARP, BLURRED = 0.6, 0.33
 SHARP_TILES = 0.05
 """Share of the tiles that must be in focus: a label may fill a small part of the photo."""
 
+NEAR_RING, FAR_RING = 7, 41
+"""Sizes in pixels by which a burnt spot is grown to look at what surrounds it."""
+
 SENTENCES = {
     "blank": "There is nothing to see on this photo.",
     "blurred": "The photo is blurred: hold still, tap the label to focus and take it again.",
@@ -119,20 +122,24 @@ def _sharpness(grey: Pixels) -> float:
 
 
 def _glare(grey: Pixels) -> float:
-    """Share of burnt-out spots that fade into their surroundings; white paper ends in an edge instead."""
+    """Share of burnt-out spots that fade into darker surroundings: white paper ends in an edge, or goes on being white.
+
+    The ring next to a spot must still be bright, the ring farther out must not.
+    """
     burnt = (grey > 250).astype(np.uint8)
-    if not burnt.any():
-        return 0.0
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(burnt)
-    near = cv2.dilate(burnt, np.ones((7, 7), np.uint8))
-    ring = (near == 1) & (burnt == 0)
-    grown = cv2.dilate(labels.astype(np.float32), np.ones((7, 7), np.uint8)).astype(np.int32)
     share = 0.0
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(burnt)
     for label in range(1, count):
-        area = int(stats[label, cv2.CC_STAT_AREA])
+        left, top, width, height, area = (int(value) for value in stats[label])
         if area < 60:
             continue
-        around = grey[ring & (grown == label)]
-        if around.size and float(np.percentile(around, 25)) > 215:
+        rows = slice(max(0, top - FAR_RING), top + height + FAR_RING)
+        columns = slice(max(0, left - FAR_RING), left + width + FAR_RING)
+        spot = (labels[rows, columns] == label).astype(np.uint8)
+        near = cv2.dilate(spot, np.ones((NEAR_RING, NEAR_RING), np.uint8))
+        far = cv2.dilate(spot, np.ones((FAR_RING, FAR_RING), np.uint8))
+        around = grey[rows, columns]
+        close, distant = around[(near == 1) & (spot == 0)], around[(far == 1) & (near == 0)]
+        if close.size and distant.size and np.percentile(close, 25) > 215 and np.median(distant) < 200:
             share += area / grey.size
     return share

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from webapp.lib import gtin
+from webapp.lib.text import clean
 from webapp.phases.analysis.pictures import Picture
 from webapp.phases.facts import TextLine
 
@@ -44,12 +45,12 @@ def read_text(picture: Picture) -> list[TextLine]:
     lines = [
         TextLine(
             photo_id=picture.photo_id,
-            text=text.strip(),
+            text=clean(text),
             confidence=round(100 * float(score)),
             box=picture.box(np.asarray(box, dtype=np.float32) / factor),
         )
         for text, score, box in zip(found.txts, found.scores, found.boxes, strict=True)
-        if text.strip()
+        if clean(text)
     ]
     readable = [line for line in lines if line.confidence >= LEAST_CONFIDENCE]
     return sorted(readable, key=lambda line: (round(line.box.top, 2), line.box.left))

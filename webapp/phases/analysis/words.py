@@ -1,32 +1,26 @@
 """Comparing names with what stands on a label."""
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from rapidfuzz import fuzz, process
 
+from webapp.lib.text import fold
 from webapp.phases.facts import TextLine
 
 WORD = re.compile(r"[^\W_]+")
 FILLER = frozenset(
-    "the and for with from aus und mit der die das les des une pour avec sans con del los las per von van".split()
+    WORD.findall("the and for with from aus und mit der die das les des une pour avec sans con del los las")
 )
 ALIKE = 84
 """Similarity (0..100) from which a longer word counts as the same, misread letters included."""
 
 
-def folded(text: str) -> str:
-    """Lower case, without accents, ligatures resolved."""
-    plain = unicodedata.normalize("NFKD", text.casefold().replace("ß", "ss").replace("œ", "oe").replace("æ", "ae"))
-    return "".join(sign for sign in plain if not unicodedata.combining(sign))
-
-
 def words(text: str) -> list[str]:
     """The words and numbers in `text`, folded."""
-    return WORD.findall(folded(text))
+    return WORD.findall(fold(text))
 
 
 def telling(text: str) -> list[str]:

@@ -113,7 +113,9 @@ def _competitive_price(used: Sequence[Sighting], currency: str | None, wanted: C
 def _rule(used: Sequence[Sighting], wanted: Condition | None) -> Evidence:
     conditions = sorted({CONDITION_WORDS[one.condition] for one in used})
     what = _count(len(used), "offer")
-    says = f"Middle of the cheaper half of {what}" if len(used) > 3 else f"Middle of {what}" if len(used) > 1 else what
+    says = {1: what, 2: f"Lower of {what}", 3: f"Middle of {what}"}.get(
+        len(used), f"Middle of the cheaper half of {what}"
+    )
     says = f"{says}, condition {' or '.join(conditions)}"
     if wanted is None:
         says += "; the item's own condition is not known"
@@ -171,7 +173,7 @@ def _vote(ballots: Iterable[tuple[str | None, Sighting]], own: str | None, what:
             continue
         weights[key] += weight
         spellings.setdefault(key, Counter())[cut(value, 200)] += 1
-        known = f"Known from phase 1: {cut(value, 80)}." if one is None else ""
+        known = f"Already known: {cut(value, 80)}." if one is None else ""
         proof = Evidence(kind="rule", says=known) if one is None else _witness(one)
         evidence.setdefault(key, []).append(proof)
     total = sum(weights.values())
@@ -197,6 +199,8 @@ def _why_nothing(candidates: Sequence[Offer], judged: Sequence[Sighting]) -> str
     if not candidates:
         return "Looked through the offers and found none that resembles this product."
     same = [one for one in judged if one.match.same and not one.is_list_price]
+    if not same and any(one.match.same for one in judged):
+        return "Found a list price for this product, but no offer."
     if not same:
         return f"Looked at {_count(len(candidates), 'offer')}; none is surely for this product."
     reasons = Counter(one.aside for one in same if one.aside).most_common(1)

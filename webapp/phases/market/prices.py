@@ -55,25 +55,27 @@ def outliers(prices: Sequence[Decimal]) -> set[int]:
     return {place for place, value in enumerate(logs) if abs(value - middle) > limit + 1e-9}
 
 
-def weighted_median(prices: Sequence[Weighed]) -> Weighed:
-    """The cheapest price at which half of all weight is reached: always a price that somebody asks."""
+def at_share(prices: Sequence[Weighed], share: float) -> Weighed:
+    """The cheapest price at which this share of all weight is reached: always a price that somebody asks. A share of
+    a half gives the weighted median."""
     ranked = sorted(prices, key=lambda item: (item.price, item.index))
-    half = sum(item.weight for item in ranked) / 2
+    wanted = share * sum(item.weight for item in ranked)
     reached = 0.0
     for item in ranked:
         reached += item.weight
-        if reached >= half - 1e-12:
+        if reached >= wanted - 1e-12:
             return item
     return ranked[-1]
 
 
 def competitive(prices: Sequence[Weighed]) -> Weighed:
-    """The price to compete with: the weighted median of the cheaper half of the offers (of all, up to three).
+    """The price to compete with: the weighted median of the cheaper half of the offers.
 
-    Buyers see the cheaper half first; its middle is low enough to sell and not the one desperate offer.
+    Buyers see the cheaper half first; its middle is low enough to sell and not the one desperate offer. Up to three
+    offers have no halves: of two the cheaper, of three the middle one, unless it is much staler or more doubtful.
     """
     ranked = sorted(prices, key=lambda item: (item.price, item.index))
-    return weighted_median(ranked if len(ranked) <= 3 else ranked[: (len(ranked) + 1) // 2])
+    return at_share(ranked, 0.4) if len(ranked) <= 3 else at_share(ranked[: (len(ranked) + 1) // 2], 0.5)
 
 
 def confidence(prices: Sequence[Weighed], ages: Sequence[int], matches: Sequence[int]) -> int:

@@ -1,7 +1,7 @@
 """Offers as market research sees them: compared with the product, aged, and either used or set aside with a reason."""
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -112,16 +112,18 @@ def choose_currency(same: Sequence[Sighting], wanted: str | None) -> str | None:
 
 
 def put_aside_unfit(found: Sequence[Sighting], currency: str, wanted: Condition | None) -> list[Sighting]:
-    """The sightings, with a reason on each that must not count: another product, currency, condition, an older
-    sighting of the same offer, too old, a price far from the others. List prices: only the newest counts."""
-    found = [one if one.match.same else one.put_aside(one.match.why) for one in found]
-    found = [
-        one if one.aside or one.currency == currency else one.put_aside(f"In {one.currency}, not in {currency}")
-        for one in found
-    ]
-    found = _put_aside_repeats(_only_newest_list_price(found))
-    found = _put_aside_conditions(found, wanted)
-    return _put_aside_outliers(_put_aside_stale(found))
+    """The sightings, with a reason on each that must not count: another product, currency or condition, an older
+    sighting of the same offer, too old, a price far from the others. Of list prices only the newest counts."""
+    found = _judged(found, lambda one: "" if one.match.same else one.match.why)
+    found = _judged(found, lambda one: "" if one.currency == currency else f"In {one.currency}, not in {currency}")
+    found = _put_aside_repeats(_put_aside_older_list_prices(found))
+    fitting = comparable(wanted, [one.condition for one in in_play(found)])
+    found = _offers_judged(found, lambda one: one.condition in fitting, "Condition is {condition}")
+    if any(one.age_days <= STALE_DAYS for one in in_play(found)):
+        found = _offers_judged(found, lambda one: one.age_days <= STALE_DAYS, "More than a year old")
+    playing = in_play(found)
+    far = {id(playing[place]) for place in prices.outliers([one.offer.price for one in playing])}
+    return _offers_judged(found, lambda one: id(one) not in far, "Price is far from the others")
 
 
 def in_play(found: Sequence[Sighting]) -> list[Sighting]:
@@ -129,67 +131,46 @@ def in_play(found: Sequence[Sighting]) -> list[Sighting]:
     return [one for one in found if not one.aside and not one.is_list_price]
 
 
+def _judged(found: Sequence[Sighting], reason: Callable[[Sighting], str]) -> list[Sighting]:
+    """Sets those aside for which `reason` gives one; the first reason stays."""
+    return [one if one.aside else one.put_aside(reason(one)) for one in found]
+
+
+def _offers_judged(found: Sequence[Sighting], fits: Callable[[Sighting], bool], why: str) -> list[Sighting]:
+    """Sets the offers aside that do not fit; list prices are not judged by age, condition or other prices."""
+
+    def reason(one: Sighting) -> str:
+        return "" if one.is_list_price or fits(one) else why.format(condition=CONDITION_WORDS[one.condition])
+
+    return _judged(found, reason)
+
+
+def _put_aside_older_list_prices(found: Sequence[Sighting]) -> list[Sighting]:
+    lists = [one for one in found if one.is_list_price and not one.aside]
+    order = sorted(lists, key=lambda one: (one.age_days, -one.match.score, -one.offer.price, one.offer.id))
+    return _judged(found, lambda one: "An older list price" if any(one is older for older in order[1:]) else "")
+
+
 def _put_aside_repeats(found: Sequence[Sighting]) -> list[Sighting]:
     """A shop's offer that was seen again later counts once. Several sellers of one page on one day all count."""
-    newest: dict[tuple[str, ...], int] = defaultdict(lambda: 10**9)
+    newest: dict[tuple[str, ...], int] = {}
     for one in found:
         if not one.aside:
-            newest[_offer_key(one)] = min(newest[_offer_key(one)], one.age_days)
+            newest[_offer_key(one)] = min(newest.get(_offer_key(one), one.age_days), one.age_days)
     kept: set[tuple[object, ...]] = set()
-    result = []
-    for one in found:
+
+    def reason(one: Sighting) -> str:
+        if one.age_days > newest[_offer_key(one)]:
+            return "Seen again later"
         exact = (*_offer_key(one), one.offer.price)
-        if one.aside:
-            result.append(one)
-        elif one.age_days > newest[_offer_key(one)]:
-            result.append(one.put_aside("Seen again later"))
-        elif exact in kept and one.offer.link:
-            result.append(one.put_aside("The same offer twice"))
-        else:
-            kept.add(exact)
-            result.append(one)
-    return result
+        repeated = exact in kept and bool(one.offer.link)
+        kept.add(exact)
+        return "The same offer twice" if repeated else ""
+
+    return _judged(found, reason)
 
 
 def _offer_key(one: Sighting) -> tuple[str, ...]:
     offer = one.offer
     page = offer.link or fold(offer.title)
     return (offer.kind, fold(offer.source), fold(offer.marketplace or ""), page, one.condition, one.currency)
-
-
-def _only_newest_list_price(found: Sequence[Sighting]) -> list[Sighting]:
-    lists = [one for one in found if one.is_list_price and not one.aside]
-    if not lists:
-        return list(found)
-    chosen = min(lists, key=lambda one: (one.age_days, -one.match.score, -one.offer.price, one.offer.id))
-    return [
-        one.put_aside("An older list price") if one.is_list_price and not one.aside and one is not chosen else one
-        for one in found
-    ]
-
-
-def _put_aside_conditions(found: Sequence[Sighting], wanted: Condition | None) -> list[Sighting]:
-    fitting = comparable(wanted, [one.condition for one in in_play(found)])
-    return [
-        one.put_aside(f"Condition is {CONDITION_WORDS[one.condition]}")
-        if not one.aside and not one.is_list_price and one.condition not in fitting
-        else one
-        for one in found
-    ]
-
-
-def _put_aside_stale(found: Sequence[Sighting]) -> list[Sighting]:
-    if not any(one.age_days <= STALE_DAYS for one in in_play(found)):
-        return list(found)
-    return [
-        one.put_aside("More than a year old")
-        if not one.aside and not one.is_list_price and one.age_days > STALE_DAYS
-        else one
-        for one in found
-    ]
-
-
-def _put_aside_outliers(found: Sequence[Sighting]) -> list[Sighting]:
-    playing = in_play(found)
-    far = {id(playing[place]) for place in prices.outliers([one.offer.price for one in playing])}
-    return [one.put_aside("Price is far from the others") if id(one) in far else one for one in found]

@@ -1,0 +1,94 @@
+"""Which streams have events that watchers have not been sent, and how far each was rendered."""
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from itertools import islice
+from uuid import UUID
+
+MAX_TRIES = 3
+FIRST_PAUSE_SECONDS = 0.2
+MAX_STREAMS_KNOWN = 50_000
+
+
+@dataclass
+class Due:
+    """A stream whose events up to `seq` are to be rendered."""
+
+    client_id: UUID
+    seq: int
+    since: float = field(default_factory=time.monotonic)
+    not_before: float = 0.0
+    tries: int = 0
+
+
+class Backlog:
+    """Streams in the order in which they fell due. Many events of one stream are one entry."""
+
+    def __init__(self) -> None:
+        self._due: OrderedDict[int, Due] = OrderedDict()
+        self._done: OrderedDict[int, int] = OrderedDict()
+
+    def note(self, stream_id: int, client_id: UUID, seq: int) -> None:
+        """The stream has events up to `seq`. Old news changes nothing."""
+        if seq <= self._done.get(stream_id, -1):
+            return
+        due = self._due.get(stream_id)
+        if due is None:
+            self._due[stream_id] = Due(client_id, seq)
+        else:
+            due.seq = max(due.seq, seq)
+
+    def take(self, now: float, most: int) -> tuple[UUID, list[int]] | None:
+        """What has waited longest, and with it what else of the same client may be rendered now."""
+        ready = ((stream_id, due) for stream_id, due in self._due.items() if due.not_before <= now)
+        first = next(ready, None)
+        if first is None:
+            return None
+        client_id = first[1].client_id
+        others = (stream_id for stream_id, due in ready if due.client_id == client_id)
+        return client_id, [first[0], *islice(others, most - 1)]
+
+    def span(self, stream_id: int) -> tuple[int, int]:
+        """The stream's events after the first number up to the second are due; after 0 if nothing is known of it."""
+        return self._done.get(stream_id, 0), self._due[stream_id].seq
+
+    def finish(self, stream_id: int) -> None:
+        """The stream was rendered as far as it was due."""
+        self._done[stream_id] = self._due.pop(stream_id).seq
+        self._done.move_to_end(stream_id)
+        if len(self._done) > MAX_STREAMS_KNOWN:
+            self._done.popitem(last=False)
+
+    def postpone(self, stream_id: int) -> UUID | None:
+        """The stream cannot be rendered now; others go first. Its client if it was tried often enough: then it is
+        taken for done."""
+        due = self._due[stream_id]
+        due.tries += 1
+        if due.tries >= MAX_TRIES:
+            self.finish(stream_id)
+            return due.client_id
+        due.not_before = time.monotonic() + FIRST_PAUSE_SECONDS * 2 ** (due.tries - 1)
+        self._due.move_to_end(stream_id)
+        return None
+
+    def sit_out(self, pause_seconds: float) -> None:
+        """Nothing can be rendered for a moment; nothing is forgotten."""
+        for due in self._due.values():
+            due.not_before = time.monotonic() + pause_seconds
+
+    def forget(self, client_id: UUID | None = None) -> None:
+        """Nobody of this client (of any, without one) watches any more."""
+        if client_id is None:
+            self._due.clear()
+            self._done.clear()
+        for stream_id in [stream_id for stream_id, due in self._due.items() if due.client_id == client_id]:
+            del self._due[stream_id]
+
+    def next_at(self) -> float | None:
+        """When something may be rendered, or None if nothing is due."""
+        return min((due.not_before for due in self._due.values()), default=None)
+
+    def waits_since(self) -> float | None:
+        """Since when the oldest waits, or None."""
+        return min((due.since for due in self._due.values()), default=None)

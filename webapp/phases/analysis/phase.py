@@ -1,0 +1,107 @@
+"""Phase 1: what is on the photos."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from webapp.lib.image_errors import ImageError
+from webapp.phases.analysis import fields
+from webapp.phases.analysis.barcodes import scan
+from webapp.phases.analysis.identity import Identity, identify
+from webapp.phases.analysis.numbers import with_print
+from webapp.phases.analysis.pictures import picture_of
+from webapp.phases.analysis.quality import judge
+from webapp.phases.analysis.text import printed_numbers, read_text
+from webapp.phases.analysis.words import Label
+from webapp.phases.facts import (
+    Analysis,
+    Barcode,
+    Hints,
+    Photo,
+    PhotoQuality,
+    Reference,
+    Report,
+    TextLine,
+)
+
+PHOTOS_END = 86.0
+"""Percent at which all photos are read."""
+POOR_PHOTO = 40
+
+
+@dataclass
+class Seen:
+    """What was read on the photos so far."""
+
+    accepted: list[Barcode] = field(default_factory=list)
+    doubtful: list[Barcode] = field(default_factory=list)
+    lines: list[TextLine] = field(default_factory=list)
+    qualities: list[PhotoQuality] = field(default_factory=list)
+    bars_seen: bool = False
+
+
+def analyse(photos: Sequence[Photo], hints: Hints, reference: Reference, report: Report) -> Analysis:
+    """Reads codes and text on every photo, judges the photos, and identifies the product with what `reference` knows.
+
+    Deterministic. `report` is called before every step of every photo and may raise to cancel: what it raises is
+    passed on. A photo that cannot be decoded gets score 0 and a sentence; it does not stop the others.
+    """
+    seen = Seen()
+    for number, photo in enumerate(photos):
+        span = PHOTOS_END / len(photos)
+        _read_photo(photo, seen, report, number * span, span, f"Photo {number + 1} of {len(photos)}")
+    report(PHOTOS_END, "Comparing with the catalog and the offers")
+    label = Label(seen.lines)
+    printed = printed_numbers(seen.lines)
+    accepted, doubtful = with_print(seen.accepted, seen.doubtful, printed)
+    found = identify(accepted, doubtful, printed, label, hints, reference)
+    report(96.0, "Weighing the evidence")
+    result = _result(found, accepted, seen, hints, reference)
+    report(100.0, "Analysis finished")
+    return result
+
+
+def _read_photo(photo: Photo, seen: Seen, report: Report, start: float, span: float, which: str) -> None:
+    """All steps of one photo, between `start` and `start + span` percent."""
+    report(start, f"{which}: opening it")
+    try:
+        picture = picture_of(photo)
+    except ImageError as error:
+        seen.qualities.append(
+            PhotoQuality(photo_id=photo.id, score=0, problems=("unreadable",), says=error.named(photo.file_name).says)
+        )
+        return
+    report(start + 0.08 * span, f"{which}: checking light and focus")
+    seen.qualities.append(judge(picture))
+    codes = scan(picture, lambda share, step: report(start + (0.15 + 0.25 * share) * span, f"{which}: {step}"))
+    seen.accepted += codes.accepted
+    seen.doubtful += codes.doubtful
+    seen.bars_seen = seen.bars_seen or codes.bars_seen
+    report(start + 0.4 * span, f"{which}: reading the text")
+    seen.lines += read_text(picture)
+
+
+def _result(found: Identity, accepted: Sequence[Barcode], seen: Seen, hints: Hints, reference: Reference) -> Analysis:
+    brand, brands = fields.brand_field(found, reference.brands())
+    best_photo = max((quality.score for quality in seen.qualities), default=0)
+    confidence = found.weight.confidence
+    reasons = list(found.weight.reasons)
+    if confidence < hints.threshold:
+        if best_photo < POOR_PHOTO:
+            reasons += [quality.says for quality in seen.qualities if quality.says][:1]
+        if not reasons:
+            reasons.append(f"The evidence gives {confidence} %, less than the {hints.threshold} % that are asked for.")
+    return Analysis(
+        name=fields.name_field(found, hints),
+        model=fields.model_field(found, hints),
+        brand=brand,
+        condition=fields.condition_field(hints, found.label),
+        gtin=fields.gtin_field(found, bars_seen=seen.bars_seen),
+        categories=fields.categories(found),
+        brands=brands,
+        barcodes=tuple(accepted),
+        text_lines=tuple(seen.lines),
+        photos=tuple(seen.qualities),
+        image_quality_score=best_photo,
+        confidence=confidence,
+        reasons=tuple(dict.fromkeys(reasons)) if confidence < hints.threshold else (),
+    )
