@@ -29,7 +29,7 @@ def descriptors(process):
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory):
+def web_server(tmp_path_factory):
     """A gunicorn for all tests that do not end it."""
     var = tmp_path_factory.mktemp("var")
     with gunicorn(var) as (port, process):
@@ -37,11 +37,11 @@ def running(tmp_path_factory):
 
 
 @pytest.fixture
-def web(make_stage, running):
+def web(make_stage, web_server):
     """A hub with its renderer, to which that gunicorn hands sockets over."""
-    stage = make_stage(var=running.var)
+    stage = make_stage(var=web_server.var)
     stage.start_renderer()
-    stage.port, stage.web = running.port, running.process
+    stage.port, stage.web = web_server.port, web_server.process
     return stage
 
 

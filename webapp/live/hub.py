@@ -9,6 +9,7 @@ one goes out at every tick, and one at once when the truth changes.
 
 import argparse
 import contextlib
+import gc
 import logging
 import os
 import resource
@@ -247,6 +248,7 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
+    gc.freeze()  # what is there now stays, and need not be looked through again and again
     log.info("hub_listens", extra={"path": str(path)})
     try:
         hub.run()

@@ -121,7 +121,10 @@ def _page(session: Session, topic: str, card: cards.RunCard) -> list[Frame]:
             render_template("pipeline/_findings.html", run=card, photos=photos, oob=REPLACE, **found),
         ),
         Frame(
-            topic, "photos", card.seq, render_template("pipeline/_photos.html", run=card, photos=photos, oob=REPLACE)
+            topic,
+            "photos",
+            card.seq,
+            render_template("pipeline/_photos.html", run=card, photos=photos, oob=REPLACE, **found),
         ),
     ]
 
