@@ -21,6 +21,7 @@ from webapp.access import passwords, sessions
 from webapp.access.models import Client, User
 from webapp.audit.services import Actor
 from webapp.database import transaction
+from webapp.limits import limiter
 
 passwords.hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # the real one costs 50 ms on purpose
 
@@ -83,6 +84,7 @@ def joined_app(running: Servers, number: int, tmp_path_factory: pytest.TempPathF
     app = create_app(settings)
     app.testing = True
     app.test_client_class = Browser
+    app.config["LIMITER_OF_TESTS"] = dict(vars(limiter))
     yield app
     servers.disconnect(app)
     servers.drop_database(running, name)
@@ -103,6 +105,8 @@ def app(joined_app: Flask, owner: psycopg.Connection) -> Flask:
     except psycopg.errors.ForeignKeyViolation:
         owner.execute(EMPTY_FOR_SURE)
     Redis.from_url(joined_app.extensions["lotline_config"].redis_url).flushdb()
+    # The limiter is one per process and counts where the app that was made last told it to.
+    vars(limiter).update(joined_app.config["LIMITER_OF_TESTS"])
     return joined_app
 
 

@@ -69,9 +69,7 @@ def test_many_sockets_leave_the_web_process_as_it_was(web, browser_class):
     for browser in browsers:
         browser.until_mark()
     # 60 sockets, 8 threads: every thread is free again.
-    started = time.monotonic()
     assert [page(web.port) for _ in range(20)] == ["a page"] * 20
-    assert time.monotonic() - started < 20
     assert descriptors(web.web) <= before + 4
     for seq in range(2, 30):
         web.push("run:a", ("head", seq, f"head {seq}"))

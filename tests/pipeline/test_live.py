@@ -107,3 +107,15 @@ def test_topics_of_another_client_are_refused(client, make_run, request_like):
         assert not live.may_watch(Stranger, live.desk_topic(client.id, None))
         assert not live.may_watch(Stranger, live.desk_topic(client.id, uuid4()))
         assert live.may_watch(Stranger, live.desk_topic(other.id, None))
+
+
+def test_a_removed_product_leaves_the_desks_of_others(client, make_run, request_like):
+    from webapp.database import transaction
+    from webapp.pipeline import services
+
+    run = make_run()
+    with transaction() as session:
+        services.remove_product(session, run.product_id, None)
+    frames = live.frames(run.stream_id, 1, 9, lambda topic: topic.startswith("client:"))
+    assert [frame.key.split(":")[0] for frame in frames] == ["row", "counts"]
+    assert 'hx-swap-oob="delete"' in frames[0].html

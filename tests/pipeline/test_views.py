@@ -140,3 +140,19 @@ def test_run_again_makes_a_second_run_and_the_first_stays_readable(staff, make_r
     assert staff.get(f"/products/{run.product_id}?run=1").status_code == 200
     with tenant(client.id), transaction() as session:
         assert [card.number for card in cards.cards_of_product(session, run.product_id)] == [2, 1]
+
+
+def test_a_removed_product_leaves_the_desk_and_can_be_put_back(client, staff, make_run):
+    run = make_run()
+    assert staff.submit(f"/products/{run.product_id}/removal").status_code == 303
+    assert fresh(Run, run.id).state is RunState.STOPPED
+    assert f"row-{run.product_id}" not in staff.get("/").text
+    assert "Put it back" in staff.get(f"/products/{run.product_id}").text
+    assert staff.submit(f"/products/{run.product_id}/removal").status_code == 409
+    assert answer_bells() <= 1
+    assert fresh(Run, run.id).state is RunState.STOPPED
+    assert staff.submit(f"/products/{run.product_id}/return").status_code == 303
+    assert f"row-{run.product_id}" in staff.get("/").text
+    assert staff.submit(f"/runs/{run.id}/phases/1/resume").status_code == 303
+    answer_bells()
+    assert fresh(Run, run.id).state is RunState.COMPLETED

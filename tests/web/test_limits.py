@@ -6,7 +6,6 @@ from tests import servers
 from tests.conftest import Browser
 from tests.factories import make_user
 from webapp.app import create_app
-from webapp.limits import limiter
 
 PASSWORD = "correct horse battery"
 
@@ -14,13 +13,11 @@ PASSWORD = "correct horse battery"
 @pytest.fixture
 def without_redis(running, number, tmp_path, in_app):
     """A browser of the same installation, in a process that does not reach Redis."""
-    before = dict(vars(limiter))
     settings = servers.settings(running, f"lotline_test_{number}", var=tmp_path, redis_url=f"unix://{tmp_path}/no.sock")
     lonely = create_app(settings)
     lonely.test_client_class = Browser
     yield lonely.test_client()
     servers.disconnect(lonely)
-    vars(limiter).update(before)
 
 
 def test_signing_in_works_and_failures_are_counted_without_redis(without_redis):

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from webapp.intake.samples import LABELS, Label, SampleFile
 
 SIZE = (1280, 960)
-PAPER = (250, 249, 245)
+PAPER = (232, 230, 224)
 INK = (22, 22, 26)
 TABLE = (176, 160, 140)
 JPEG_QUALITY = 85
@@ -53,7 +53,7 @@ def ean13(digits: str, module: int = 3, height: int = 150) -> Image.Image:
             left = (11 + place) * module
             pen.rectangle((left, 2 * module, left + module - 1, height + (5 * module if guard else 0)), fill=INK)
     font = ImageFont.load_default(9 * module)
-    places = [4, *(17.5 + 7 * n for n in range(6)), *(64.5 + 7 * n for n in range(6))]
+    places: list[float] = [4, *(17.5 + 7 * n for n in range(6)), *(64.5 + 7 * n for n in range(6))]
     for digit, place in zip(digits, places, strict=True):
         pen.text((place * module, height + 2 * module), digit, font=font, fill=INK, anchor="mt")
     return image

@@ -58,6 +58,11 @@ def words(text: str) -> list[str]:
     return found
 
 
+def stem(word: str) -> str:
+    """A word without the s of its plural: `pads` and `pad` compare equal. Crude on purpose: only for comparing."""
+    return word[:-1] if len(word) > 3 and word.endswith("s") else word
+
+
 def phrases(text: str) -> list[list[str]]:
     """The words of a text as they are spelled, grouped by what punctuation separates: `Tea, black - 20 bags` is
     `[[Tea], [black], [20, bags]]`."""

@@ -373,3 +373,22 @@ def product(session: Session, product_id: UUID) -> ProductView | None:
         created_at=found.created_at,
         uploader_name=row.uploader or "",
     )
+
+
+class Removed(NamedTuple):
+    """A product that somebody took off the desk."""
+
+    id: UUID
+    title: str | None
+    by_name: str
+    at: datetime
+
+
+def removed(session: Session, product_id: UUID) -> Removed | None:
+    """The removed product of this id, or None."""
+    row = session.execute(
+        select(Product.id, Product.name, User.name.label("by"), Product.deleted_at)
+        .outerjoin(User, User.id == Product.deleted_by)
+        .where(Product.id == product_id, Product.deleted_at.is_not(None))
+    ).one_or_none()
+    return Removed(row.id, row.name, row.by or "", row.deleted_at) if row and row.deleted_at else None

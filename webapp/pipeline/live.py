@@ -63,7 +63,7 @@ def frames(stream_id: int, after_seq: int, seq: int, watched: Callable[[str], bo
     with reading() as session:
         card = cards.card(session, stream_id=stream_id)
         if card is None:
-            return []
+            return _gone(session, stream_id, seq, watched)
         out: list[Frame] = []
         topic = run_topic(card.id)
         moved = after_seq == 0 or _moved(session, stream_id, after_seq, seq)
@@ -81,6 +81,20 @@ def frames(stream_id: int, after_seq: int, seq: int, watched: Callable[[str], bo
                 if moved:
                     out.append(_counts(session, desk, user_id))
         return out
+
+
+def _gone(session: Session, stream_id: int, seq: int, watched: Callable[[str], bool]) -> list[Frame]:
+    """The product was removed: its row leaves the desks."""
+    run = session.execute(select(Run).where(Run.stream_id == stream_id)).scalar_one_or_none()
+    out: list[Frame] = []
+    if run is None:
+        return out
+    for user_id in (None, run.created_by):
+        desk = desk_topic(run.client_id, user_id)
+        if watched(desk):
+            row = f'<li id="row-{run.product_id}" hx-swap-oob="delete"></li>'
+            out += [Frame(desk, f"row:{run.id}", seq, row), _counts(session, desk, user_id)]
+    return out
 
 
 def html(topic: str) -> str:

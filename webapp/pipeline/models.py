@@ -73,6 +73,7 @@ class Run(Base):
     product_id: Mapped[UUID]
     number: Mapped[int] = mapped_column(SmallInteger)
     is_latest: Mapped[bool] = mapped_column(server_default=text("true"))
+    """Whether it stands for its product on the desk: the newest run of a product that is not removed."""
     stream_id: Mapped[int]
     state: Mapped[RunState] = mapped_column(text_enum(RunState, "state"))
     confidence: Mapped[int | None] = mapped_column(SmallInteger)

@@ -232,6 +232,59 @@ def _restart(session: Session, run_id: UUID, number: int, only_from: WorkState, 
     return run
 
 
+def remove_product(session: Session, product_id: UUID, user_id: UUID | None) -> Run:
+    """Take a product off the desk; whatever is done for it stops. Nothing is erased: `put_back` undoes it."""
+    product, run = _locked_product(session, product_id)
+    if product.deleted_at is not None:
+        raise Conflict("This product has been removed already.")
+    active = session.execute(
+        select(Work.id, Work.args)
+        .join(Phase, Phase.work_id == Work.id)
+        .where(
+            Phase.run_id == run.id,
+            Work.state.in_([WorkState.READY, WorkState.RUNNING, WorkState.HELD, WorkState.WAITING]),
+        )
+    ).all()
+    for item in active:
+        work.stop(session, item.id, f"{item.args.get('label', KIND)} stopped: the product was removed")
+    product.deleted_at = session.execute(select(func.clock_timestamp())).scalar_one()
+    product.deleted_by = user_id
+    session.flush()
+    state = RunState.STOPPED if active else run.state
+    _change(session, run.id, state=state, is_latest=False)
+    record(run.client_id, run.stream_id, NewEvent("run.removed", "Product removed"))
+    return run
+
+
+def put_back(session: Session, product_id: UUID) -> Run:
+    """Undo a removal. A phase that was stopped by it can be resumed."""
+    product, run = _locked_product(session, product_id)
+    if product.deleted_at is None:
+        raise Conflict("This product is not removed.")
+    product.deleted_at = product.deleted_by = None
+    session.flush()
+    _change(session, run.id, is_latest=True)
+    record(run.client_id, run.stream_id, NewEvent("run.put_back", "Product put back"))
+    return run
+
+
+def _locked_product(session: Session, product_id: UUID) -> tuple[Product, Run]:
+    """A product, removed or not, and its newest run; the run's work is locked first, as everywhere."""
+    newest = select(func.max(Run.number)).where(Run.product_id == product_id).scalar_subquery()
+    run = session.execute(select(Run).where(Run.product_id == product_id, Run.number == newest)).scalar_one_or_none()
+    if run is None:
+        raise NotFound("There is no such product.")
+    session.execute(
+        select(Work.id)
+        .join(Phase, Phase.work_id == Work.id)
+        .where(Phase.run_id == run.id)
+        .order_by(Work.id)
+        .with_for_update(of=Work)
+    )
+    product = session.get_one(Product, product_id, with_for_update=True, populate_existing=True)
+    return product, run
+
+
 def confirm(session: Session, run_id: UUID, settled: dict[str, str | None], *, by_name: str) -> Analysis:
     """A reviewer's word on a run in review: `settled` has a value or None for each of SETTLED_FIELDS.
 

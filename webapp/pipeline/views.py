@@ -59,7 +59,10 @@ def product(product_id: UUID) -> ResponseReturnValue:
     view = cards.product(session, product_id)
     runs = cards.cards_of_product(session, product_id)
     if view is None or not runs:
-        raise NotFound("There is no such product.")
+        gone = cards.removed(session, product_id)
+        if gone is None:
+            raise NotFound("There is no such product.")
+        return render_template("pipeline/removed.html", product=gone)
     number = request.args.get("run", type=int)
     run = next((card for card in runs if card.number == number), runs[0])
     events, has_more = cards.log(session, run.stream_id)
@@ -104,6 +107,26 @@ def run_again(product_id: UUID) -> ResponseReturnValue:
     with transaction() as session:
         run = services.run_again(session, product_id, current_viewer().user_id)
         _audit("run_started_again", run)
+    return redirect(url_for("pipeline.product", product_id=product_id), 303)
+
+
+@bp.post("/products/<uuid:product_id>/removal")
+@needs(Role.STAFF)
+def remove(product_id: UUID) -> ResponseReturnValue:
+    """Take the product off the desk; the page that follows offers to put it back."""
+    with transaction() as session:
+        run = services.remove_product(session, product_id, current_viewer().user_id)
+        _audit("product_removed", run)
+    return redirect(url_for("pipeline.product", product_id=product_id), 303)
+
+
+@bp.post("/products/<uuid:product_id>/return")
+@needs(Role.STAFF)
+def put_back(product_id: UUID) -> ResponseReturnValue:
+    """Undo a removal."""
+    with transaction() as session:
+        run = services.put_back(session, product_id)
+        _audit("product_put_back", run)
     return redirect(url_for("pipeline.product", product_id=product_id), 303)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rapidfuzz import fuzz
 
-from webapp.lib.text import code, cut, fold, word_set, words
+from webapp.lib.text import code, cut, fold, stem, word_set, words
 from webapp.phases import measures
 from webapp.phases.market.profile import STOP_WORDS, Profile
 
@@ -126,9 +126,9 @@ def _is_accessory(ours: Profile, theirs: Profile) -> bool:
         return True
     if _FOR & set(ours.tokens):
         return False
-    named = {_singular(token) for token in ours.tokens}
+    named = {stem(token) for token in ours.tokens}
     for place, token in enumerate(theirs.tokens):
-        if _singular(token) in _ACCESSORIES - named and not _WITH & set(theirs.tokens[:place]):
+        if stem(token) in _ACCESSORIES - named and not _WITH & set(theirs.tokens[:place]):
             return True
     marks = set(ours.brand.split()[:1]) | ours.codes | ({code(ours.model)} if ours.model else set())
     marks.discard("")
@@ -142,10 +142,6 @@ def _is_accessory(ours: Profile, theirs: Profile) -> bool:
                 code("".join(ahead[i:j])) in marks for i in range(len(ahead)) for j in range(i + 2, len(ahead) + 1)
             )
     return False
-
-
-def _singular(token: str) -> str:
-    return token[:-1] if token.endswith("s") and len(token) > 3 else token
 
 
 def _model_agrees(ours: Profile, theirs: Profile) -> bool:

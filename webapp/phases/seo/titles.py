@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from webapp.lib.text import contains_words, cut, fold, is_shouting, unique, words
+from webapp.lib.text import contains_words, cut, fold, is_shouting, stem, unique, words
 from webapp.phases import measures
 from webapp.phases.channels import TITLE_LIMITS
 from webapp.phases.facts import Candidate, Condition, Keyword, PricedOffer
@@ -108,11 +108,11 @@ def _agreed_by_sellers(facts: Known, offers: Sequence[PricedOffer]) -> list[str]
     titles = [offer.title for offer in offers if offer.match >= SELLERS_MATCH and offer.kind != "list"]
     if len(titles) < SELLERS_NEEDED:
         return []
-    said = {_stem(word) for word in words(headline(facts))}
+    said = {stem(word) for word in words(headline(facts))}
     places: dict[str, list[int]] = {}
     spelled: dict[str, str] = {}
     for title in titles:
-        new = {fold(run[0]): run[0] for run in ngrams(title, longest=1) if _stem(fold(run[0])) not in said}
+        new = {fold(run[0]): run[0] for run in ngrams(title, longest=1) if stem(fold(run[0])) not in said}
         for place, (key, word) in enumerate(new.items()):
             places.setdefault(key, []).append(place)
             spelled.setdefault(key, word)
@@ -136,20 +136,16 @@ def _has(title: str, known: str) -> float:
 
 def _coverage(title: str, keywords: Sequence[Keyword]) -> float:
     """Share of the search terms by weight whose words all stand in the title, in whatever order."""
-    there = {_stem(word) for word in words(title)}
+    there = {stem(word) for word in words(title)}
     total = sum(keyword.weight for keyword in keywords)
     hits = sum(
         keyword.weight
         for keyword in keywords
-        if {_stem(word) for word in words(keyword.text)} <= there or contains_words(title, keyword.text)
+        if {stem(word) for word in words(keyword.text)} <= there or contains_words(title, keyword.text)
     )
     return hits / total if total else 0.5
 
 
 def _repeats(title: str) -> bool:
-    stems = [_stem(word) for word in words(title) if len(word) > 3]
+    stems = [stem(word) for word in words(title) if len(word) > 3]
     return len(stems) != len(set(stems))
-
-
-def _stem(word: str) -> str:
-    return word[:-1] if len(word) > 3 and word.endswith("s") else word
