@@ -74,7 +74,7 @@ def frames(stream_id: int, after_seq: int, seq: int, watched: Callable[[str], bo
                 Frame(topic, "log", line.seq, render_template("pipeline/_event.html", run=card, event=line, oob=True))
                 for line in reversed(lines)
             ]
-        for user_id in (None, card.created_by):
+        for user_id in dict.fromkeys((None, card.created_by)):
             desk = desk_topic(card.client_id, user_id)
             if card.is_latest and watched(desk):
                 out.append(_row(desk, card))
@@ -89,7 +89,7 @@ def _gone(session: Session, stream_id: int, seq: int, watched: Callable[[str], b
     out: list[Frame] = []
     if run is None:
         return out
-    for user_id in (None, run.created_by):
+    for user_id in dict.fromkeys((None, run.created_by)):
         desk = desk_topic(run.client_id, user_id)
         if watched(desk):
             row = f'<li id="row-{run.product_id}" hx-swap-oob="delete"></li>'
