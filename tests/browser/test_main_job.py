@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import Stack
-from webapp.intake.samples import draw_samples
+from webapp.intake.samples import samples
 
 pytestmark = pytest.mark.browser
 
@@ -17,10 +17,10 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
     """The project's own sample products as photo files, by the name of the sample."""
     folder = tmp_path_factory.mktemp("photos")
     files: dict[str, list[Path]] = {}
-    for sample in draw_samples():
-        for name, data in sample.files:
-            path = folder / f"{sample.key}-{name}"
-            path.write_bytes(data)
+    for sample in samples():
+        for file in sample.files:
+            path = folder / file.name
+            path.write_bytes(file.data)
             files.setdefault(sample.key, []).append(path)
     return files
 
@@ -63,7 +63,7 @@ def test_photos_become_a_listing_before_ones_eyes(
     watcher.goto("/")
     expect(watcher.locator("[data-live-status]")).to_have_text(re.compile("live", re.IGNORECASE))
     mark(watcher)
-    upload(page, photos["sure"][:2])
+    upload(page, photos["bottle"])
     mark(page)
     product = page.url.rsplit("/", 1)[-1]
     row = watcher.locator(f"#row-{product}")
@@ -81,7 +81,7 @@ def test_photos_become_a_listing_before_ones_eyes(
 
 
 def test_an_unsure_product_is_reviewed_to_its_end(page: Page, photos: dict[str, list[Path]]) -> None:
-    upload(page, photos["unsure"])
+    upload(page, photos["grinder"])
     mark(page)
     expect(page.locator("section.run")).to_have_attribute("data-state", "review")
     expect(page.locator(".run-reasons li").first).to_be_visible()
@@ -103,14 +103,14 @@ def test_a_file_that_is_no_photo_is_named_and_the_other_goes_on(
 ) -> None:
     bad = tmp_path / "notes.jpg"
     bad.write_text("this is not a photo")
-    upload(page, [bad, photos["unsure"][0]])
+    upload(page, [bad, photos["grinder"][0]])
     expect(page.get_by_text("notes.jpg").first).to_be_visible()
     expect(page.locator("section.run")).to_be_visible()
 
 
 def test_without_its_socket_the_page_says_so_and_keeps_up_by_asking(page: Page, photos: dict[str, list[Path]]) -> None:
     page.route_web_socket(re.compile("/live"), lambda socket: socket.close())
-    upload(page, photos["sure"][:1])
+    upload(page, photos["bottle"][:1])
     mark(page)
     expect(page.locator("[data-live-status]")).to_have_text(re.compile("reconnecting|stale", re.IGNORECASE))
     expect(page.locator("section.run")).to_have_attribute("data-state", re.compile("completed|review"))

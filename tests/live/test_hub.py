@@ -65,6 +65,33 @@ def test_a_state_that_is_ahead_of_the_topic_hears_nothing_twice_and_others_miss_
     assert late.texts(1) == ["line 8"]
 
 
+def test_what_each_viewer_was_shown_first_is_remembered_once_for_all(stage, monkeypatch):
+    """A thousand pages that come back together must not each keep a list of what they have seen."""
+    monkeypatch.setattr(audience, "CATCH_UP_SECONDS", 0.3)
+    state = {RUN: [piece(f"row{n}", 7, f"row {n}") for n in range(50)] + [piece("lines", 7, "lines to 7")]}
+    pages = [stage.offer(RUN) for _ in range(5)]
+    for _browser, web, _ in pages:
+        web.tell(wire.State(state))
+    for browser, _web, _ in pages:
+        browser.until_mark()
+    assert all(viewer.ahead for viewer in stage.viewers(RUN))
+    time.sleep(0.4)
+    late, web, _ = stage.offer(RUN)
+    stage.renderer.tell(wire.Alive(fresh=True))  # too early: one still waits for its state
+    web.tell(wire.State({RUN: [piece("lines", 8, "lines to 8")]}))
+    late.until_mark()
+    assert all(viewer.ahead for viewer in stage.viewers(RUN))
+    stage.push(RUN, ("lines", 8, "line 8"))
+    time.sleep(0.4)
+    stage.renderer.tell(wire.Alive(fresh=True))
+    wait_until(lambda: not any(viewer.ahead for viewer in stage.viewers(RUN)))
+    # A renderer that knows nothing of the stream sends it from the start: nobody gets a line again.
+    stage.push(RUN, *[("lines", seq, f"line {seq}") for seq in range(1, 10)], ("row3", 7, "again"), ("row3", 8, "new"))
+    for browser, _web, _ in pages:
+        assert browser.texts(3) == ["line 8", "line 9", "new"]
+    assert late.texts(2) == ["line 9", "new"]
+
+
 def test_what_is_not_newer_is_dropped(stage):
     browser = stage.watch(RUN, state={RUN: [piece("head", 3, "head of 3")]})
     for seq in (2, 3, 5, 4, 5, 6):

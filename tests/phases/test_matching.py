@@ -1,7 +1,7 @@
 """Which offers are for the same product. The pairs are the ones that ruin a price when they are judged wrongly."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from webapp.phases.facts import Condition
@@ -88,6 +88,7 @@ names = st.text(max_size=200) | st.sampled_from(
 )
 
 
+@example("0000:000", "", "A", None)  # nothing in common but penalties
 @given(names, names, st.none() | names, st.none() | names)
 def test_any_two_names_can_be_compared(ours: str, theirs: str, brand: str | None, model: str | None) -> None:
     one, other = Profile(ours, brand, model, model), Profile(theirs, model, brand, brand)

@@ -20,6 +20,8 @@ TICK_SECONDS = 10.0
 MAX_SILENT_TICKS = 3
 STATE_SECONDS = 5.0
 """How long a socket waits for its state."""
+CATCH_UP_SECONDS = 5.0
+"""While pages are fresh, whatever happened so long ago was sent: a second to the sweep, two in the backlog, and spare."""
 GOODBYE_SECONDS = 2.0
 """How long a browser has to answer a close frame."""
 
@@ -86,6 +88,12 @@ class Audience:
             if viewer.held is None:
                 viewer.send(mark)
         self.attend()
+
+    def catch_up(self, now: float) -> None:
+        """Pages are fresh: forget, viewer by viewer, what is by now the same for all viewers of a topic."""
+        for topic in self.topics.values():
+            if topic.begun_at is not None and now - topic.begun_at > CATCH_UP_SECONDS:
+                topic.catch_up()
 
     def attend(self) -> None:
         """Do for viewers what they could not do in the middle of something. Call it after each thing done."""

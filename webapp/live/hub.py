@@ -139,6 +139,7 @@ class Hub:
             if message.fresh:
                 self._fresh_at = self._renderer_heard
                 self._tell_truth()
+                self.audience.catch_up(self._fresh_at)
         elif isinstance(message, wire.Revoke):
             over = set(message.sessions)
             self.audience.close(websocket.SERVICE_RESTART, "ask again", lambda each: each.watcher.session_id in over)

@@ -4,7 +4,9 @@ import contextlib
 import os
 import socket
 import struct
+import time
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from uuid import UUID
 
 from webapp.live import websocket
@@ -16,6 +18,9 @@ MAX_WAITING_BYTES = 256 * 1024
 
 MAX_HELD = 1000
 """How many deliveries may wait for a state. They are shared by all who wait, so this bounds no memory of its own."""
+
+MAX_KEYS = 5000
+"""How many keys of a topic are remembered. What was forgotten is merely not checked any more."""
 
 MAX_MESSAGE_BYTES = 4096
 """The longest message a browser may send; whatever it says is ignored."""
@@ -37,16 +42,19 @@ def encode(pieces: Iterable[Piece]) -> Encoded:
 class Topic:
     """A topic that somebody watches, and the newest `seq` sent per key.
 
-    Kept by topic, not by viewer: everybody gets the same, and a viewer remembers only where its own state was ahead.
+    Kept by topic, not by viewer: everybody gets the same. A viewer remembers only where the state that it was given is
+    ahead, and that only until the topic has caught up.
     """
 
-    __slots__ = ("client_id", "name", "sent", "viewers")
+    __slots__ = ("begun_at", "client_id", "name", "sent", "viewers")
 
     def __init__(self, name: str, client_id: UUID) -> None:
         self.name = name
         self.client_id = client_id
         self.viewers: set[Viewer] = set()
         self.sent: dict[str, int] = {}
+        self.begun_at: float | None = None
+        """When the last viewer got a state that is ahead; None once the topic has caught up."""
 
     def deliver(self, pieces: Sequence[Piece]) -> None:
         """Send what is news to each viewer, or hold it for those that wait for their state."""
@@ -58,6 +66,9 @@ class Topic:
                 news.append((key, seq, frame))
         if not news:
             return
+        if len(sent) > MAX_KEYS:
+            for key in list(islice(sent, MAX_KEYS // 2)):
+                del sent[key]
         bytes_to_all = b"".join(frame for _, _, frame in news)
         for viewer in self.viewers:
             if viewer.held is not None:
@@ -66,6 +77,19 @@ class Topic:
                 viewer.send(viewer.not_seen(self, news))
             else:
                 viewer.send(bytes_to_all)
+
+    def catch_up(self) -> None:
+        """All viewers have by now been sent whatever any of them was shown first: let the topic remember it for all."""
+        if any(viewer.held is not None for viewer in self.viewers):
+            return
+        self.begun_at = None
+        for viewer in self.viewers:
+            ahead = viewer.ahead or {}
+            for topic, key in [each for each in ahead if each[0] is self]:
+                seq = ahead.pop((topic, key))
+                if seq > self.sent.get(key, -1):
+                    self.sent[key] = seq
+            viewer.ahead = ahead or None
 
 
 class Viewer:
@@ -177,13 +201,9 @@ class Viewer:
         self.ahead = ahead
         out += [self.not_seen(topic, news) for topic, news in held]
         out.append(greeting)
-        for topic in self.topics:
-            if len(topic.viewers) == 1:
-                # Alone here: what it has seen is what the topic has sent.
-                for (of, key), seq in ahead.items():
-                    if of is topic and seq > topic.sent.get(key, -1):
-                        topic.sent[key] = seq
         self.ahead = {(topic, key): seq for (topic, key), seq in ahead.items() if seq > topic.sent.get(key, -1)} or None
+        for topic, _ in self.ahead or ():
+            topic.begun_at = time.monotonic()
         self.send(b"".join(out))
 
     def not_seen(self, topic: Topic, news: Encoded) -> bytes:

@@ -75,14 +75,14 @@ def _by_model(ours: Profile, theirs: Profile, likeness: int, *, brand_agrees: bo
 def _by_name(ours: Profile, theirs: Profile, likeness: int, *, brand_agrees: bool) -> Match:
     score = min(likeness, _SUREST_BY_NAME)
     if ours.colours and theirs.colours and not ours.colours & theirs.colours:
-        score -= 10
+        score = max(score - 10, 0)
     telling = [word for word in ours.words if len(word) > 2 and word not in ours.brand.split()]
     if ours.brand and not brand_agrees:
         return Match(min(score, SAME - 5), "Resembles it, brand not named")
     if len(telling) < (2 if ours.brand else 3):
         return Match(min(score, SAME - 10), "Resembles it, but our name is too short to tell")
     if lost := ours.numbers - theirs.numbers:
-        return Match(min(score - 8, SAME - 1), f"Similar name, but {min(lost)} is not in it")
+        return Match(max(min(score - 8, SAME - 1), 0), f"Similar name, but {min(lost)} is not in it")
     if ours.model_code:
         # `iPhone 12 128 GB`, with every word found, tells as much as its model number; `gaming mouse` does not.
         sized = bool(ours.numbers) or measures.agree(ours.measures, theirs.measures)
