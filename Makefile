@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run flask backup restore test lint lock bench-pipeline bench-identify venv packages test-packages node-packages redis
+.PHONY: help setup run flask backup restore test lint lock bench-pipeline bench-products bench-identify venv packages test-packages node-packages redis
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -48,6 +48,9 @@ lock: ## Pin anew, newest first, what pyproject.toml and package.json ask for (w
 
 bench-pipeline: setup ## What a step of a phase costs, beside plain RQ
 	@$(PY) -m tests.bench.bench_pipeline
+
+bench-products: setup test-packages ## Twenty products from upload to the end of their runs, with the memory of each process
+	@$(PY) -m tests.bench.bench_products
 
 bench-identify: setup ## Run the analysis on a folder of photos with a manifest: make bench-identify DATA=DIR
 	@test -n "$(DATA)" || { echo "make bench-identify wants a folder: DATA=DIR"; exit 2; }

@@ -34,7 +34,8 @@ def init_app(app: Flask) -> None:
     for command in ours:
         app.cli.add_command(command)
     for known in app.cli.commands.values():
-        known.invoke = _in_plain_words(known.invoke)  # type: ignore[method-assign]
+        if not hasattr(known.invoke, "__wrapped__"):  # commands are shared by all apps of a process
+            known.invoke = _in_plain_words(known.invoke)  # type: ignore[method-assign]
 
 
 def open_client(name: str) -> Client:

@@ -163,7 +163,7 @@
       failed(sent, says("SignedOut"));
     } else {
       failed(sent, says("Broken"));
-      if (status < 500) show(xhr.responseText, "[data-notice]");
+      if (status !== 500) show(xhr.responseText, "[data-notice]");
     }
   };
 

@@ -112,6 +112,17 @@ def test_one_works_for_one_client_at_a_time(sign_in, client):
     assert browser.get("/users").status_code == 200
 
 
+def test_sessions_that_ended_long_ago_are_forgotten_at_the_next_sign_in(sign_in, member, owner):
+    for days in (1, 100):
+        sign_in(member)
+        owner.execute(
+            "UPDATE sessions SET revoked_at = now() - make_interval(days => %s) WHERE revoked_at IS NULL", (days,)
+        )
+    sign_in(member)
+    (kept,) = owner.execute("SELECT count(*) FROM sessions").fetchone()
+    assert kept == 2
+
+
 # --- what the sockets ask
 
 

@@ -135,7 +135,8 @@ def bench_barcodes(folder: Path, items: Sequence[Item], rounds: int) -> dict[str
         row = per_folder[name] = of(folders[name])
         print(
             f"{name:26} {row['photos']:6} {row['expected']:6} {row['correct']:7} {row['wrong']:5}"
-            f" {row['not_accepted']:5} {row['false_reads']:5} {100 * row['share']:6.1f}% {row['p50_ms']:7} {row['p95_ms']:7}"
+            f" {row['not_accepted']:5} {row['false_reads']:5} {100 * row['share']:6.1f}%"
+            f" {row['p50_ms']:7} {row['p95_ms']:7}"
         )
     return {
         **of(list(outcomes)),
@@ -216,7 +217,8 @@ def bench_products(folder: Path, items: Sequence[Item], catalog: Path) -> dict[s
         right = found.name.value == record.name
         answers.append((found.confidence, right))
         print(
-            f"{found.confidence:3} {'right' if right else 'WRONG'} {item['path']}: {found.name.value!r} for {record.name!r}"
+            f"{found.confidence:3} {'right' if right else 'WRONG'} {item['path']}:"
+            f" {found.name.value!r} for {record.name!r}"
         )
     accepted = [right for confidence, right in answers if confidence >= ACCEPT]
     return {

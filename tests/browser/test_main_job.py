@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import Stack
+from tests.running import Stack
 from webapp.intake.samples import samples
 
 pytestmark = pytest.mark.browser

@@ -196,3 +196,13 @@ def test_codes_given_at_the_same_moment_differ(app, client):
     with ThreadPoolExecutor(6) as pool:
         codes = sorted(pool.map(give, ids))
     assert codes == [f"{number:02d}_kettle" for number in range(1, 7)]
+
+
+def test_what_the_machine_named_is_no_witness_until_a_person_settled_it(in_app):
+    client = factories.make_client()
+    guess = factories.make_product(client, name="Guessed Kettle", gtin14="04006381333931", upload_key=uuid4())
+    with tenant(client.id), transaction() as session:
+        assert services.find_by_gtin(session, "04006381333931") == []
+        session.get_one(Product, guess.id).fixed_fields = ["name"]
+        session.flush()
+        assert [record.name for record in services.find_by_gtin(session, "04006381333931")] == ["Guessed Kettle"]

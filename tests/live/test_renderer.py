@@ -147,8 +147,8 @@ class Page:
         self.lines, self.head, self.rows = [], "", []
         self.marks = []
 
-    def read_until(self, head=None, mark=None):
-        """Take frames until this head (or mark) is there."""
+    def read_until(self, head=None, mark=None, row=None):
+        """Take frames until this head (or mark, or row) is there."""
         while True:
             frame = self.browser.hear()
             said = frame.payload.decode(errors="replace")
@@ -162,7 +162,11 @@ class Page:
                 self.rows.append(said)
             elif frame.opcode == 1:
                 self.lines += [line for line in said.split("|") if line]
-            if (head is not None and self.head == f"head {head}") or (mark and self.marks[-1:] == [mark]):
+            if (
+                row in self.rows
+                or (head is not None and self.head == f"head {head}")
+                or (mark and self.marks[-1:] == [mark])
+            ):
                 return self
 
     def is_quiet(self, seconds=0.3):
@@ -233,7 +237,7 @@ def test_a_lost_message_is_found_by_the_sweep_and_by_the_next_message(world):
         assert page.read_until(head=3).lines == ["early", "in between", "in between"]
 
 
-def test_doubled_and_late_messages_change_nothing(world):
+def test_doubled_late_and_false_messages_change_nothing(world):
     stream = world.new_stream()
     redis = queue.connect(world.services.redis.url)
     with world.renderer():
@@ -243,6 +247,8 @@ def test_doubled_and_late_messages_change_nothing(world):
         for seq in (3, 1, 2, 3):
             message = {"client": str(world.client_id), "stream": stream, "seq": seq}
             redis.publish(queue.EVENTS_CHANNEL, json.dumps(message))
+        message = {"client": str(world.client_id), "stream": stream, "seq": 99}  # Redis decides nothing
+        redis.publish(queue.EVENTS_CHANNEL, json.dumps(message))
         redis.publish(queue.EVENTS_CHANNEL, "nonsense")
         redis.publish(bus.SESSIONS_CHANNEL, "{")
         world.write(stream, "four")
@@ -287,16 +293,17 @@ def test_many_events_of_a_stream_are_rendered_at_once(world):
 
 def test_another_clients_stream_shows_nothing_even_if_the_bus_lies(world):
     stranger = world.new_client()
-    theirs = world.new_stream(stranger)
+    theirs, ours = world.new_stream(stranger), world.new_stream()
     world.write(theirs, "secret", client_id=stranger)
     redis = queue.connect(world.services.redis.url)
     with world.renderer():
-        page = world.open(None, topic=f"client:{world.client_id}")
-        page.read_until(mark="live")
+        desk = world.open(None, topic=f"client:{world.client_id}").read_until(mark="live")
         message = {"client": str(world.client_id), "stream": theirs, "seq": 1}
         redis.publish(queue.EVENTS_CHANNEL, json.dumps(message))
-        wait_until(lambda: theirs in [call[0] for call in tiny_provider.calls])
-        assert page.is_quiet()
+        world.write(ours, "one")
+        desk.read_until(row=f"row {ours} at 1")
+        assert desk.rows == [f"row {ours} at 1"]
+    assert theirs not in [call[0] for call in tiny_provider.calls]
 
 
 def test_without_redis_the_sweep_alone_keeps_pages_right(world):

@@ -7,7 +7,7 @@ from flask import abort
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from tests.factories import make_client, make_member
+from tests.factories import make_client, make_member, make_user
 from webapp.access.guard import bare, public
 from webapp.access.models import Role
 from webapp.database import db, transaction
@@ -111,6 +111,11 @@ def test_htmx_is_sent_to_sign_in_and_back_to_its_page(browse):
     assert answer.status_code == 401
     assert answer.headers["HX-Redirect"] == "/sign-in?next=/products/1?tab%3Dlog"
     assert answer.text == ""
+
+
+def test_htmx_is_led_out_where_there_is_no_client_any_more(sign_in, in_app):
+    answer = sign_in(make_user()).get("/", headers=HTMX)
+    assert answer.headers["HX-Redirect"] == "/no-client"
 
 
 def test_htmx_does_not_lead_back_to_another_site(browse):

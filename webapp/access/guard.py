@@ -118,7 +118,7 @@ def _admit() -> AnyResponse | None:
     if isinstance(mark, Role):
         viewer = g.viewer
         if not isinstance(viewer, Viewer):
-            return redirect(url_for("access.no_client"), 303)
+            return _go(url_for("access.no_client"))
         if not viewer.role.covers(mark):
             raise Forbidden(f"Your role at {viewer.client_name} does not allow this. Ask an admin there.")
     return None
@@ -147,14 +147,19 @@ def _leave(_error: BaseException | None) -> None:
 
 def ask_to_sign_in() -> AnyResponse:
     """What somebody who is not signed in gets: the sign-in page, which leads back here where that makes sense."""
-    is_page = request.method in ("GET", "HEAD")
     if request.headers.get("HX-Request"):
-        target = url_for("access.sign_in", next=_page_of_htmx() or None)
-        return Response(status=401, headers={"HX-Redirect": target})
+        return _go(url_for("access.sign_in", next=_page_of_htmx() or None))
     if request.headers.get("Upgrade") or request.headers.get("X-Requested-With"):
         abort(401)
-    here = local_path(request.full_path) if is_page else None
-    return redirect(url_for("access.sign_in", next=None if here == "/" else here), 303)
+    here = local_path(request.full_path) if request.method in ("GET", "HEAD") else None
+    return _go(url_for("access.sign_in", next=None if here == "/" else here))
+
+
+def _go(target: str) -> AnyResponse:
+    """Lead to another page; htmx would put what a redirect leads to into its fragment's place."""
+    if request.headers.get("HX-Request"):
+        return Response(status=401, headers={"HX-Redirect": target})
+    return redirect(target, 303)
 
 
 def _page_of_htmx() -> str:

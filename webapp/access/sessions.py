@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy import ColumnElement, delete, func, select, text, update
 
 from webapp.access.models import Role, UserSession
 from webapp.access.tokens import digest, new_token
@@ -16,6 +16,8 @@ from webapp.live.bus import publish_revoked
 
 SEEN_EVERY_SECONDS = 60
 """How exactly it is known when a session was last seen; each request more exact would be a write more."""
+
+FORGET_DAYS = 90
 
 
 class Place(NamedTuple):
@@ -116,7 +118,8 @@ def touch(person: Person, days: int) -> None:
 def begin(user_id: UUID, actor: Actor, days: int, client_id: UUID | None = None) -> str:
     """Make a session and give its token, which is kept nowhere else.
 
-    Without a `client_id` it works for the client that the user worked for last.
+    Without a `client_id` it works for the client that the user worked for last. The user's sessions that ended long
+    ago are forgotten.
     """
     token = new_token()
     last_client = (
@@ -135,6 +138,8 @@ def begin(user_id: UUID, actor: Actor, days: int, client_id: UUID | None = None)
     )
     db.session.add(session)
     db.session.flush()
+    ended_at = func.least(UserSession.expires_at, UserSession.revoked_at)
+    db.session.execute(delete(UserSession).where(UserSession.user_id == user_id, ended_at < _in_days(-FORGET_DAYS)))
     return token
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from webapp.access import passwords
 from webapp.access.forms import normal_email
@@ -18,6 +18,7 @@ from webapp.errors import Invalid, NotFound
 log = logging.getLogger(__name__)
 
 LINK_MINUTES = 60
+FORGET_DAYS = 90
 _DIRECT = "direct-"
 """Begins the tokens of links that sign in as soon as they are opened; see `make_link`."""
 
@@ -75,6 +76,8 @@ def make_link(user_id: UUID, actor: Actor, *, client_id: UUID | None = None, dir
     terminal: it signs in at once.
     """
     void_links(user_id)
+    old = SignInLink.expires_at < func.now() - func.make_interval(0, 0, 0, FORGET_DAYS)
+    db.session.execute(delete(SignInLink).where(SignInLink.user_id == user_id, old))
     token = (_DIRECT if direct else "") + new_token()
     link = SignInLink(
         token_hash=digest(token),

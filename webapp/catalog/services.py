@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import UUID as SqlUUID
-from sqlalchemy import Float, Row, Select, column, func, select, update
+from sqlalchemy import Float, Row, Select, column, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -143,7 +143,10 @@ def brands(session: Session) -> Sequence[str]:
 
 def _named(exclude: UUID | None) -> Select[*tuple[Any, ...]]:
     facts = [getattr(Product, name) for name in ("id", *_FACTS)]
-    known = select(*facts).where(Product.name.is_not(None), Product.name != "", Product.deleted_at.is_(None))
+    # A photographed product counts only once a person has settled its name: else one confident mistake of the machine
+    # would be the witness of the next.
+    settled = or_(Product.upload_key.is_(None), Product.fixed_fields.contains(["name"]))
+    known = select(*facts).where(Product.name.is_not(None), Product.name != "", Product.deleted_at.is_(None), settled)
     return known if exclude is None else known.where(Product.id != exclude)
 
 

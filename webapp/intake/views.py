@@ -124,6 +124,9 @@ def _taken(outcome: Outcome) -> ResponseReturnValue:
     address = url_for("pipeline.product", product_id=receipt.product_id)
     for file_name, reason in rejected:
         flash(_("%(name)s was not accepted. %(reason)s", name=file_name, reason=reason), "warning")
+    if receipt.is_new:
+        one, many = "1 photo is safe. You can put the item down.", "%(num)s photos are safe. You can put the item down."
+        flash(ngettext(one, many, len(receipt.sha256s)), "success")
     if not _asks_for_fragment():
         return redirect(address, HTTPStatus.SEE_OTHER)
     answer = make_response(

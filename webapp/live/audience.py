@@ -21,7 +21,7 @@ MAX_SILENT_TICKS = 3
 STATE_SECONDS = 5.0
 """How long a socket waits for its state."""
 CATCH_UP_SECONDS = 5.0
-"""While pages are fresh, whatever happened so long ago was sent: a second to the sweep, two in the backlog, and spare."""
+"""While pages are fresh, what happened so long ago was sent: a second to the sweep, two in the backlog, some spare."""
 GOODBYE_SECONDS = 2.0
 """How long a browser has to answer a close frame."""
 

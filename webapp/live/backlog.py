@@ -49,24 +49,33 @@ class Backlog:
         others = (stream_id for stream_id, due in ready if due.client_id == client_id)
         return client_id, [first[0], *islice(others, most - 1)]
 
-    def span(self, stream_id: int) -> tuple[int, int]:
-        """The stream's events after the first number up to the second are due; after 0 if nothing is known of it."""
-        return self._done.get(stream_id, 0), self._due[stream_id].seq
+    def span(self, stream_id: int, seq: int) -> tuple[int, int]:
+        """What is due of a stream that stands at `seq`: its events after the first number up to the second.
 
-    def finish(self, stream_id: int) -> None:
-        """The stream was rendered as far as it was due."""
-        self._done[stream_id] = self._due.pop(stream_id).seq
+        The first is 0 if nothing is known of the stream. Never more than was noted, even if it has grown since: who
+        came to watch meanwhile counts on what follows.
+        """
+        return self._done.get(stream_id, 0), min(seq, self._due[stream_id].seq)
+
+    def finish(self, stream_id: int, seq: int) -> None:
+        """The stream was rendered up to `seq`; if more was noted, it was not so."""
+        del self._due[stream_id]
+        self._done[stream_id] = seq
         self._done.move_to_end(stream_id)
         if len(self._done) > MAX_STREAMS_KNOWN:
             self._done.popitem(last=False)
 
+    def drop(self, stream_id: int) -> None:
+        """There is no such stream."""
+        del self._due[stream_id]
+
     def postpone(self, stream_id: int) -> UUID | None:
-        """The stream cannot be rendered now; others go first. Its client if it was tried often enough: then it is
-        taken for done."""
+        """The stream cannot be rendered now; others go first. Gives its client if it was tried often enough; it is due
+        no longer then."""
         due = self._due[stream_id]
         due.tries += 1
         if due.tries >= MAX_TRIES:
-            self.finish(stream_id)
+            self.drop(stream_id)
             return due.client_id
         due.not_before = time.monotonic() + FIRST_PAUSE_SECONDS * 2 ** (due.tries - 1)
         self._due.move_to_end(stream_id)

@@ -32,7 +32,7 @@ from webapp.live.backlog import Backlog
 from webapp.live.bus import Bus, Connected, Heard, SessionsRevoked, StreamChanged
 from webapp.live.fragments import Fragments
 from webapp.live.hub_link import HubLink
-from webapp.live.sweep import Changed, Sweep
+from webapp.live.sweep import Head, Sweep, heads
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class Renderer:
 
     # --- what happened
 
-    def _look(self, now: float) -> list[Changed]:
+    def _look(self, now: float) -> list[Head]:
         """Sweep, and tell the hub whether what was sent is fresh."""
         self._sweep_at = now + SWEEP_SECONDS
         waits_since = self._backlog.waits_since()
@@ -130,7 +130,7 @@ class Renderer:
         self.hub.send(wire.Alive(fresh))
         return changed
 
-    def _judge(self, heard: list[Heard], changed: list[Changed]) -> None:
+    def _judge(self, heard: list[Heard], changed: list[Head]) -> None:
         for said in heard:
             if isinstance(said, StreamChanged):
                 self._note(said.stream_id, said.client_id, said.seq)
@@ -192,33 +192,38 @@ class Renderer:
         try:
             # Whatever looks something up inside becomes part of this one transaction.
             with self.app.request_context(dict(self._environ)), tenant(client_id), transaction() as session:
+                found = heads(session, stream_ids)
                 for stream_id in stream_ids:
-                    self._try(stream_id, session)
+                    if stream_id in found:
+                        self._try(found[stream_id], session)
+                    else:
+                        self._backlog.drop(stream_id)
         except SQLAlchemyError as error:
             log.warning("fragments_wait_for_database", extra={"reason": _first_line(error)})
             self._backlog.sit_out(OUTAGE_PAUSE_SECONDS)
 
-    def _try(self, stream_id: int, session: Session) -> None:
+    def _try(self, head: Head, session: Session) -> None:
+        after_seq, seq = self._backlog.span(head.stream_id, head.seq)
         try:
-            self._render(stream_id)
+            if seq > after_seq:
+                self._render(head, after_seq, seq)
         except Exception as error:
             if _is_outage(error):
                 raise
-            log.exception("fragments_not_rendered", extra={"stream": stream_id})
+            log.exception("fragments_not_rendered", extra={"stream": head.stream_id, "seq": seq})
             session.rollback()
-            client_id = self._backlog.postpone(stream_id)
+            client_id = self._backlog.postpone(head.stream_id)
             if client_id is not None:
                 self.hub.send(wire.Reset(client_id))  # the state may still be rendered, or its failure be seen
         else:
-            self._backlog.finish(stream_id)
+            self._backlog.finish(head.stream_id, max(seq, after_seq))
 
-    def _render(self, stream_id: int) -> None:
-        provider = self._fragments.of_kind(self._sweep.kind_of(stream_id))
+    def _render(self, head: Head, after_seq: int, seq: int) -> None:
+        provider = self._fragments.of_kind(head.kind)
         if provider is None:
             return
-        after_seq, seq = self._backlog.span(stream_id)
         pieces: dict[str, list[wire.Piece]] = {}
-        for frame in provider.frames(stream_id, after_seq, seq, self._watched.__contains__):
+        for frame in provider.frames(head.stream_id, after_seq, seq, self._watched.__contains__):
             if frame.topic in self._watched:
                 pieces.setdefault(frame.topic, []).append(wire.Piece(frame.key, frame.seq, frame.html.encode()))
         for topic, of_topic in pieces.items():

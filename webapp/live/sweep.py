@@ -1,4 +1,4 @@
-"""Looking up in Postgres what the bus may not have told, across clients, as the system login."""
+"""Looking up in Postgres which streams have news: the bus may not have told, or may have told what is not so."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -6,21 +6,20 @@ from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 OVERLAP_SECONDS = 5.0
 """How far behind its last look the sweep looks again: a change shows at commit, later than its `changed_at`."""
-
-MAX_KINDS = 50_000
 
 _CHANGED = text("""
     SELECT id, client_id, kind, seq FROM streams
     WHERE client_id = ANY(:clients) AND changed_at > :since ORDER BY changed_at
 """)
 _NOW = text("SELECT clock_timestamp() - make_interval(secs => :overlap)")
-_KIND = text("SELECT kind FROM streams WHERE id = :id")
+_HEADS = text("SELECT id, client_id, kind, seq FROM streams WHERE id = ANY(:ids)")
 
 
-class Changed(NamedTuple):
+class Head(NamedTuple):
     """A stream and the number of its newest event."""
 
     stream_id: int
@@ -30,14 +29,13 @@ class Changed(NamedTuple):
 
 
 class Sweep:
-    """Remembers, by the database's clock, up to when it has looked, and the kinds of streams it met."""
+    """Remembers, by the database's clock, up to when it has looked."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._since: datetime | None = None
-        self._kinds: dict[int, str] = {}
 
-    def look(self, clients: Collection[UUID]) -> list[Changed]:
+    def look(self, clients: Collection[UUID]) -> list[Head]:
         """Streams of these clients that changed since the last look that succeeded, and shortly before it.
 
         Raises:
@@ -47,23 +45,10 @@ class Sweep:
             now: datetime = connection.execute(_NOW, {"overlap": OVERLAP_SECONDS}).scalar_one()
             rows = connection.execute(_CHANGED, {"clients": list(clients), "since": self._since or now}).all()
         self._since = now
-        changed = [Changed(*row) for row in rows]
-        self._remember({row.stream_id: row.kind for row in changed})
-        return changed
+        return [Head(*row) for row in rows]
 
-    def kind_of(self, stream_id: int) -> str:
-        """The kind of a stream, which never changes, or "" if there is no such stream.
 
-        Raises:
-            SQLAlchemyError: it was not known yet, and the database does not answer.
-        """
-        if stream_id not in self._kinds:
-            with self._engine.connect() as connection:
-                kind = connection.execute(_KIND, {"id": stream_id}).scalar_one_or_none()
-            self._remember({stream_id: str(kind or "")})
-        return self._kinds[stream_id]
-
-    def _remember(self, kinds: dict[int, str]) -> None:
-        if len(self._kinds) > MAX_KINDS:
-            self._kinds.clear()
-        self._kinds |= kinds
+def heads(session: Session, stream_ids: Collection[int]) -> dict[int, Head]:
+    """The streams as they are now, without those that are gone or are not the tenant's."""
+    rows = session.execute(_HEADS, {"ids": list(stream_ids)})
+    return {row.id: Head(*row) for row in rows}

@@ -100,7 +100,11 @@ def _read_strip(ballot: Ballot, tools: Engines, strip: View, *, thorough: bool) 
 
 def _look_again(ballot: Ballot, tools: Engines, picture: Picture) -> None:
     """Cuts out the places of codes that are not believed yet, and asks the slow decoder about each number."""
-    doubtful = [verdict.code for verdict in ballot.verdicts() if not verdict.accepted and verdict.code.is_linear]
+    doubtful = [
+        verdict.code
+        for verdict in ballot.verdicts()
+        if not verdict.accepted and verdict.code.is_linear and (verdict.code.weight > 1 or not verdict.code.is_hearsay)
+    ]
     for number, code in enumerate(doubtful[:SECOND_LOOKS], start=1):
         strip = strip_at(picture.grey, code.points, f"again {number}")
         if strip is None:

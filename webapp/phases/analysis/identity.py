@@ -10,7 +10,8 @@ from webapp.phases.analysis.weighing import Weight
 from webapp.phases.analysis.words import Label
 from webapp.phases.facts import Barcode, Hints, Reference, TextLine
 
-MIN_TEXT_AGREEMENT = 0.5
+MIN_TEXT_AGREEMENT = 0.65
+"""Below this the words fit a record too loosely to name it: it is only offered as an alternative."""
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,11 @@ class Code:
         """Whether it is made of bars."""
         return self.first.format not in SELF_CORRECTING
 
+    @property
+    def is_hearsay(self) -> bool:
+        """Whether only OpenCV read it, which sees EAN codes in any stripes."""
+        return self.decoders == ("opencv",)
+
     def touches(self, other: "Code") -> bool:
         """Whether both were read at the same place: a centre of one lies in the middle of the other."""
         return _holds(self.points, other) or _holds(other.points, self)

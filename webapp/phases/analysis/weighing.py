@@ -14,8 +14,10 @@ from webapp.phases.facts import Hints
 
 READABLE_LABEL = 5
 """Telling words that must be read before their silence about a name counts against it."""
-AGREES, PARTLY, CONTRADICTS = 0.5, 0.25, 0.12
-"""Share of a name's words on the label from which they agree, agree partly, and below which they contradict it."""
+AGREES, PARTLY = 0.5, 0.25
+"""Share of a name's words on the label from which they agree, and agree partly."""
+BEYOND_DOUBT = 97
+"""Confidence of a number that three decoders, or two and the printed digits, agree on, without a rival."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,11 @@ def known_by_barcode(candidate: Candidate, number: Number, label: Label, hints: 
         confidence += 3
     elif label.telling_words < READABLE_LABEL:
         confidence -= 4
-    elif candidate.on_label < CONTRADICTS:
-        confidence = min(confidence, 72)
-        reasons.append(f"The words on the label do not fit “{candidate.record.name}”.")
+    elif number.confidence >= BEYOND_DOUBT:
+        confidence = min(confidence, 82)  # the back of a package often shows ingredients and no name
     else:
-        confidence -= 4
+        confidence = min(confidence, 72)
+        reasons.append(f"The words on the label do not show “{candidate.record.name}”.")
     if candidate.typed is not None and candidate.typed < 0.35 and not candidate.model_seen:
         confidence = min(confidence, 70)
         reasons.append(f"What was typed, “{hints.name}”, does not fit “{candidate.record.name}”.")
@@ -66,11 +68,11 @@ def known_by_text(best: Candidate, lead: float, hints: Hints) -> Weight:
     typed_exactly = best.typed is not None and best.typed >= 0.95
     if (typed_exactly or (best.model_seen and hints.model)) and best.on_label >= AGREES and lead >= 0.1:
         return Weight(85)
-    confidence = 30 + 35 * min(1.0, best.agreement) + (10 if lead >= 0.2 else 4 if lead >= 0.1 else 0)
+    confidence = 15 + 40 * min(1.0, best.agreement) + (15 if lead >= 0.2 else 5 if lead >= 0.1 else 0)
     reasons = ["No barcode was read that the catalog or the offers know; the product was matched by its words only."]
     if lead < 0.1:
         reasons.append("Several known products fit the words about equally well.")
-    return Weight(min(76, round(confidence)), tuple(reasons))
+    return Weight(min(74, round(confidence)), tuple(reasons))
 
 
 def number_only(number: Number, name_on_label: float | None, hints: Hints) -> Weight:

@@ -1,0 +1,104 @@
+"""Photos that tests draw: labels, barcodes of every kind, and what goes wrong with them."""
+
+import io
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import zxingcpp
+from PIL import Image, ImageDraw, ImageFont
+
+from webapp.intake.sample_drawing import ean13
+from webapp.phases.facts import Offer, Photo, Record
+
+FORMATS = {
+    "EAN13": zxingcpp.BarcodeFormat.EAN13,
+    "EAN8": zxingcpp.BarcodeFormat.EAN8,
+    "UPCA": zxingcpp.BarcodeFormat.UPCA,
+    "UPCE": zxingcpp.BarcodeFormat.UPCE,
+    "CODE128": zxingcpp.BarcodeFormat.Code128,
+    "CODE39": zxingcpp.BarcodeFormat.Code39,
+    "ITF": zxingcpp.BarcodeFormat.ITF,
+    "QR": zxingcpp.BarcodeFormat.QRCode,
+    "DATAMATRIX": zxingcpp.BarcodeFormat.DataMatrix,
+}
+
+
+def barcode(text: str, form: str = "EAN13", module: int = 3) -> Image.Image:
+    """A printed code with quiet zones; `module` is the width of its narrowest bar in pixels."""
+    if form == "EAN13":
+        return ean13(text, module)
+    symbol = zxingcpp.create_barcode(text, FORMATS[form])
+    drawn = Image.fromarray(np.array(zxingcpp.write_barcode_to_image(symbol, scale=module, add_quiet_zones=True)))
+    return drawn.convert("RGB")
+
+
+def scene(
+    *parts: Image.Image, lines: Sequence[str] = (), size: tuple[int, int] = (900, 700), text_size: int = 40
+) -> Image.Image:
+    """A light label with lines of text on top and the given pictures below them, side by side."""
+    image = Image.new("RGB", size, (226, 224, 218))
+    pen = ImageDraw.Draw(image)
+    for number, line in enumerate(lines):
+        pen.text(
+            (50, 40 + number * round(1.5 * text_size)), line, font=ImageFont.load_default(text_size), fill=(20, 20, 24)
+        )
+    left = 60
+    for part in parts:
+        image.paste(part, (left, size[1] - part.height - 60))
+        left += part.width + 40
+    return image
+
+
+def jpeg(image: Image.Image, quality: int = 88) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def photo(image: Image.Image, photo_id: str = "p1") -> Photo:
+    return Photo(id=photo_id, file_name=f"{photo_id}.jpg", data=jpeg(image))
+
+
+def spoiled(
+    image: Image.Image, *, blur: float = 0, noise: float = 0, tilt: float = 0, dark: float = 1.0
+) -> Image.Image:
+    """The picture after a bad day: `blur` in pixels, `noise` in grey levels, `tilt` in degrees, `dark` as a factor."""
+    pixels = np.asarray(
+        image.rotate(tilt, Image.Resampling.BICUBIC, expand=True, fillcolor=(226, 224, 218)), np.float32
+    )
+    if blur:
+        pixels = cv2.GaussianBlur(pixels, (0, 0), blur)
+    pixels = pixels * dark + np.random.default_rng(3).normal(0, noise, pixels.shape[:2])[:, :, None]
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+class Known:
+    """A Reference made of a list of records."""
+
+    def __init__(self, *records: Record) -> None:
+        self.records = records
+
+    def by_gtin(self, gtin14: str) -> list[Record]:
+        return sorted((r for r in self.records if r.gtin14 == gtin14), key=lambda record: record.source != "catalog")
+
+    def search(self, text: str, limit: int = 20) -> list[Record]:
+        wanted = set(text.casefold().split())
+        fitting = [r for r in self.records if wanted & set(r.name.casefold().split())]
+        return sorted(fitting, key=lambda r: -len(wanted & set(r.name.casefold().split())))[:limit]
+
+    def brands(self) -> list[str]:
+        return sorted({record.brand for record in self.records if record.brand})
+
+
+def as_record(offer: Offer) -> Record:
+    """An offer as analysis sees it."""
+    return Record(
+        source="offer",
+        id=offer.id,
+        name=offer.title,
+        brand=offer.brand,
+        model=offer.model,
+        gtin14=offer.gtin14,
+        category=offer.category,
+    )
