@@ -551,6 +551,7 @@ def upgrade() -> None:
             ["client_id", "prompt_version_id"],
             ["prompt_versions.client_id", "prompt_versions.id"],
             name=op.f("fk_ai_calls_client_id_prompt_version_id_prompt_versions"),
+            ondelete="CASCADE",
         ),
         sa.ForeignKeyConstraint(
             ["client_id", "work_id"],
@@ -640,6 +641,7 @@ def upgrade() -> None:
             ["client_id", "stream_id"],
             ["streams.client_id", "streams.id"],
             name=op.f("fk_runs_client_id_stream_id_streams"),
+            ondelete="CASCADE",
         ),
         sa.ForeignKeyConstraint(
             ["created_by"], ["users.id"], name=op.f("fk_runs_created_by_users"), ondelete="SET NULL"
@@ -711,7 +713,10 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.ForeignKeyConstraint(
-            ["client_id", "work_id"], ["work.client_id", "work.id"], name=op.f("fk_phases_client_id_work_id_work")
+            ["client_id", "work_id"],
+            ["work.client_id", "work.id"],
+            name=op.f("fk_phases_client_id_work_id_work"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_phases")),
         sa.UniqueConstraint("client_id", "id", name=op.f("uq_phases_client_id_id")),
@@ -926,10 +931,26 @@ def upgrade() -> None:
     raise_walls()
 
 
-OWNED = (
-    "ai_calls analysis_findings catalogs events listing_findings market_findings offers phases photos products prompts"
-    " prompt_versions reviews runs seo_findings steps streams work"
-).split()
+OWNED = [
+    "ai_calls",
+    "analysis_findings",
+    "catalogs",
+    "events",
+    "listing_findings",
+    "market_findings",
+    "offers",
+    "phases",
+    "photos",
+    "products",
+    "prompts",
+    "prompt_versions",
+    "reviews",
+    "runs",
+    "seo_findings",
+    "steps",
+    "streams",
+    "work",
+]
 # What the dispatcher may change: where work stands, never what it is or found.
 REAPED = (
     "state, epoch, lease_token, lease_owner, lease_until, deadline_at, crashes, run_at, dispatched_at, finished_at,"

@@ -98,7 +98,8 @@ def test_cut_keeps_whole_words_and_leaves_nothing_dangling() -> None:
 
 def test_cut_does_not_tear_one_visible_character_apart() -> None:
     assert text.cut(FAMILY * 3, len(FAMILY) + 2) == FAMILY
-    assert text.cut("🇩🇪🇫🇷", 1) == ""
+    assert text.cut("🇩🇪🇫🇷", 3) == "🇩🇪"
+    assert text.cut("a" + "\u0301" * 9, 4) == "á" + "\u0301" * 3  # only where there is no other way
     assert text.cut("👍🏽👍🏽", 3) == "👍🏽"
 
 

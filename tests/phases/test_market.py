@@ -38,6 +38,11 @@ def test_nothing_known_is_said_honestly() -> None:
     assert (found.offers_found, found.offers_used, found.offers) == (0, 0, ())
 
 
+def test_a_price_below_the_smallest_coin_is_no_price() -> None:
+    found = research(XM4, offer("Sony WH-1000XM4", "0.33", currency="JPY"))
+    assert found.competitive_price.value is None
+
+
 def test_a_product_of_which_nothing_is_known_finds_nothing() -> None:
     found = research(Identity(), offer("Sony WH-1000XM4", "250"))
     assert found.competitive_price.value is None

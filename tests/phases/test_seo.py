@@ -170,6 +170,11 @@ def test_a_book_is_asked_for_neither_brand_nor_model() -> None:
     assert "brand" not in says["Title"]
 
 
+def test_a_brand_that_is_only_a_sign_before_an_endless_word_still_gives_titles() -> None:
+    found = optimise(Identity(brand=":", model="x" * 500))
+    assert best(found.titles, "ebay", None)
+
+
 def test_slugs() -> None:
     assert optimise(SPREAD).slug == "ferrero-nutella-hazelnut-spread-450-g"
     assert optimise(Identity(name="🎉", gtin14="04548736112001")).slug == "4548736112001"

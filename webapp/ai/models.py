@@ -66,7 +66,11 @@ class AiCall(Base):
     __tablename__ = "ai_calls"
     __table_args__ = (
         ForeignKeyConstraint(["client_id", "work_id"], ["work.client_id", "work.id"], ondelete="CASCADE"),
-        ForeignKeyConstraint(["client_id", "prompt_version_id"], ["prompt_versions.client_id", "prompt_versions.id"]),
+        ForeignKeyConstraint(
+            ["client_id", "prompt_version_id"],
+            ["prompt_versions.client_id", "prompt_versions.id"],
+            ondelete="CASCADE",
+        ),
         CheckConstraint("tokens_in >= 0 AND tokens_out >= 0 AND cost_usd >= 0", name="amounts"),
         Index("ix_ai_calls_client_at", "client_id", "at"),
         Index("ix_ai_calls_client_work", "client_id", "work_id"),

@@ -21,7 +21,7 @@ from webapp.intake import samples as sample_products
 from webapp.intake.forms import IntakeForm
 from webapp.intake.pictures import Refusal, Upload
 from webapp.intake.services import Order
-from webapp.words import _
+from webapp.words import _, counted
 
 bp = Blueprint("intake", __name__)
 
@@ -126,7 +126,7 @@ def _taken(outcome: Outcome) -> ResponseReturnValue:
         flash(_("%(name)s was not accepted. %(reason)s", name=file_name, reason=reason), "warning")
     if receipt.is_new:
         one, many = "1 photo is safe. You can put the item down.", "%(num)s photos are safe. You can put the item down."
-        flash(ngettext(one, many, len(receipt.sha256s)), "success")
+        flash(counted(one, many, len(receipt.sha256s)), "success")
     if not _asks_for_fragment():
         return redirect(address, HTTPStatus.SEE_OTHER)
     answer = make_response(

@@ -91,19 +91,20 @@ def is_code(text: str) -> bool:
 
 
 def cut(text: str, limit: int) -> str:
-    """The cleaned text within `limit` characters, cut between words and never inside one visible character.
+    """The cleaned text within `limit` characters, cut between words and not inside one visible character.
 
     A first word longer than the limit is cut hard. No dangling comma, dash or open bracket is left at the end.
     """
     text = clean(text)
     if len(text) <= limit:
         return text
-    end = text.rfind(" ", 0, limit + 1)
-    if end <= 0:
-        end = limit
-        while end > 0 and _joined(text, end):
-            end -= 1
-    return text[: max(end, 0)].rstrip(_DANGLING)
+    whole_words = text[: max(text.rfind(" ", 0, limit + 1), 0)].rstrip(_DANGLING)
+    if whole_words or limit <= 0:
+        return whole_words
+    end = limit
+    while end > 0 and _joined(text, end):
+        end -= 1
+    return text[: end or limit].rstrip(_DANGLING)
 
 
 def _joined(text: str, index: int) -> bool:

@@ -69,13 +69,13 @@ class Backlog:
         """There is no such stream."""
         del self._due[stream_id]
 
-    def postpone(self, stream_id: int) -> UUID | None:
-        """The stream cannot be rendered now; others go first. Gives its client if it was tried often enough; it is due
-        no longer then."""
+    def postpone(self, stream_id: int, seq: int) -> UUID | None:
+        """The stream cannot be rendered up to `seq` now; others go first. Gives its client if it was tried often
+        enough: then it is taken for done."""
         due = self._due[stream_id]
         due.tries += 1
         if due.tries >= MAX_TRIES:
-            self.drop(stream_id)
+            self.finish(stream_id, seq)
             return due.client_id
         due.not_before = time.monotonic() + FIRST_PAUSE_SECONDS * 2 ** (due.tries - 1)
         self._due.move_to_end(stream_id)

@@ -212,7 +212,7 @@ class Renderer:
                 raise
             log.exception("fragments_not_rendered", extra={"stream": head.stream_id, "seq": seq})
             session.rollback()
-            client_id = self._backlog.postpone(head.stream_id)
+            client_id = self._backlog.postpone(head.stream_id, seq)
             if client_id is not None:
                 self.hub.send(wire.Reset(client_id))  # the state may still be rendered, or its failure be seen
         else:

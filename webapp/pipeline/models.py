@@ -53,7 +53,7 @@ class Run(Base):
     __tablename__ = "runs"
     __table_args__ = (
         ForeignKeyConstraint(["client_id", "product_id"], ["products.client_id", "products.id"], ondelete="CASCADE"),
-        ForeignKeyConstraint(["client_id", "stream_id"], ["streams.client_id", "streams.id"]),
+        ForeignKeyConstraint(["client_id", "stream_id"], ["streams.client_id", "streams.id"], ondelete="CASCADE"),
         UniqueConstraint("client_id", "id"),
         UniqueConstraint("product_id", "number"),
         UniqueConstraint("stream_id"),
@@ -94,7 +94,7 @@ class Phase(Base):
     __tablename__ = "phases"
     __table_args__ = (
         ForeignKeyConstraint(["client_id", "run_id"], ["runs.client_id", "runs.id"], ondelete="CASCADE"),
-        ForeignKeyConstraint(["client_id", "work_id"], ["work.client_id", "work.id"]),
+        ForeignKeyConstraint(["client_id", "work_id"], ["work.client_id", "work.id"], ondelete="CASCADE"),
         UniqueConstraint("client_id", "id"),
         UniqueConstraint("run_id", "number"),
         UniqueConstraint("work_id"),

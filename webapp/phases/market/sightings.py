@@ -4,10 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from urllib.parse import urlsplit
 
-from webapp.lib.money import LARGEST
+from webapp.lib.money import LARGEST, rounded
 from webapp.lib.text import clean, cut, fold
 from webapp.phases.channels import CONDITION_WORDS
 from webapp.phases.facts import Condition, Identity, Offer, PricedOffer
@@ -94,8 +93,9 @@ def sight(identity: Identity, offers: Sequence[Offer], now: datetime) -> list[Si
 
 
 def _has_price(offer: Offer) -> bool:
-    """Not even a cent, not a number, or in no currency: nobody asks such a price."""
-    return offer.price.is_finite() and Decimal("0.01") <= offer.price <= LARGEST and bool(clean(offer.currency))
+    """Nobody asks what is not a number, in no currency, or less than the currency's smallest coin."""
+    price, currency = offer.price, clean(offer.currency).upper()
+    return bool(currency) and price.is_finite() and 0 < price <= LARGEST and rounded(price, currency) > 0
 
 
 def _utc(moment: datetime) -> datetime:

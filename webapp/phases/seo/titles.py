@@ -49,8 +49,8 @@ def candidates(facts: Known, keywords: Sequence[Keyword], offers: Sequence[Price
     ranked = sorted(scored, key=lambda title: -title.score)
     kept = ranked[:SHOWN]
     for limit in TITLE_LIMITS.values():
-        if ranked and not any(title.length <= limit for title in kept):
-            kept.append(next(title for title in ranked if title.length <= limit))
+        if not any(title.length <= limit for title in kept):
+            kept += [title for title in ranked if title.length <= limit][:1]
     return tuple(kept)
 
 

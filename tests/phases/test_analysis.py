@@ -1,0 +1,167 @@
+"""Phase 1 as a whole, on drawn photos, with real decoders and real OCR."""
+
+import msgspec
+import pytest
+
+from tests.phases.photos import Known, as_record, barcode, jpeg, photo, scene, spoiled
+from webapp.phases.analysis import analyse
+from webapp.phases.analysis.pictures import picture_of
+from webapp.phases.analysis.quality import judge
+from webapp.phases.facts import Analysis, Condition, Hints, Photo, Record
+
+NUMBER = "9521101530018"
+BOTTLE = Record(
+    source="catalog", id="r1", name="Nordvik Trail Bottle 750 ml", brand="Nordvik", model="NV-750", gtin14="0" + NUMBER
+)
+LABEL = ("Nordvik", "Trail Bottle 750 ml", "Model NV-750")
+
+
+def quiet(_percent: float, _step: str) -> None:
+    """Nobody watches."""
+
+
+@pytest.fixture(scope="module")
+def known_bottle() -> tuple[Analysis, list[tuple[float, str]]]:
+    """A two-photo product with a catalog record, and everything that was reported."""
+    told: list[tuple[float, str]] = []
+    photos = [photo(scene(lines=LABEL, text_size=56), "front"), photo(scene(barcode(NUMBER), lines=LABEL), "back")]
+    return analyse(photos, Hints(condition=Condition.NEW), Known(BOTTLE), lambda *step: told.append(step)), told
+
+
+def test_a_known_product_is_identified_surely(known_bottle):
+    found, _ = known_bottle
+    assert found.confidence >= 90
+    assert found.reasons == ()
+    assert (found.name.value, found.brand.value, found.model.value) == (BOTTLE.name, "Nordvik", "NV-750")
+    assert (found.gtin.value, found.condition.value) == ("0" + NUMBER, "new")
+    assert [code.photo_id for code in found.barcodes] == ["back"]
+    assert {line.photo_id for line in found.text_lines} == {"front", "back"}
+    assert [quality.photo_id for quality in found.photos] == ["front", "back"]
+    assert found.image_quality_score == max(quality.score for quality in found.photos)
+
+
+def test_the_printed_digits_are_a_witness(known_bottle):
+    found, _ = known_bottle
+    assert "print" in found.barcodes[0].decoders
+
+
+def test_every_field_has_evidence_that_points_at_something(known_bottle):
+    found, _ = known_bottle
+    for field in (found.name, found.model, found.brand, found.condition, found.gtin):
+        assert field.evidence
+        assert all(entry.says for entry in field.evidence)
+    assert any(entry.record_id == "r1" for entry in found.name.evidence)
+    barcode_seen = next(entry for entry in found.gtin.evidence if entry.kind == "barcode")
+    assert (barcode_seen.photo_id, barcode_seen.box is not None) == ("back", True)
+
+
+def test_progress_is_told_often_and_only_grows(known_bottle):
+    _, told = known_bottle
+    percents = [percent for percent, _ in told]
+    assert percents == sorted(percents)
+    assert percents[0] == 0
+    assert percents[-1] == 100
+    assert len(told) >= 10
+    assert any("Photo 2 of 2: reading the text" in step for _, step in told)
+
+
+def test_findings_survive_being_kept_as_json(known_bottle):
+    found, _ = known_bottle
+    assert msgspec.convert(msgspec.json.decode(msgspec.json.encode(msgspec.to_builtins(found))), Analysis) == found
+
+
+def test_the_same_photos_give_the_same_findings():
+    photos = [photo(spoiled(scene(barcode(NUMBER), lines=LABEL), noise=8, tilt=3))]
+    first, second = (analyse(photos, Hints(), Known(BOTTLE), quiet) for _ in range(2))
+    assert first == second
+
+
+def test_an_unknown_product_asks_a_person_and_says_why():
+    found = analyse([photo(scene(lines=("Tarnholm", "Coffee Grinder")))], Hints(), Known(BOTTLE), quiet)
+    assert found.confidence < 80
+    assert found.reasons
+    assert found.name.value is not None
+    assert found.name.confidence <= 40
+    assert found.gtin.value is None
+
+
+def test_an_empty_photo_gives_nothing_but_the_reason():
+    found = analyse([photo(scene())], Hints(), Known(BOTTLE), quiet)
+    assert (found.name.value, found.brand.value, found.model.value, found.gtin.value) == (None, None, None, None)
+    assert found.confidence == 0
+    assert any("Nothing was found" in reason for reason in found.reasons)
+
+
+def test_a_photo_that_cannot_be_read_does_not_stop_the_others():
+    broken = Photo(id="bad", file_name="bad.jpg", data=jpeg(scene())[:900])
+    found = analyse([broken, photo(scene(barcode(NUMBER), lines=LABEL))], Hints(), Known(BOTTLE), quiet)
+    assert found.confidence >= 80
+    assert (found.photos[0].score, found.photos[0].problems) == (0, ("unreadable",))
+    assert found.photos[0].says.startswith("bad.jpg ")
+
+
+def test_cancelling_goes_through():
+    class Stopped(Exception):
+        pass
+
+    def stop(percent: float, _step: str) -> None:
+        if percent > 5:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        analyse([photo(scene(barcode(NUMBER)))], Hints(), Known(), stop)
+
+
+def test_a_higher_threshold_of_the_client_asks_a_person_about_the_same_product():
+    photos = [photo(scene(barcode(NUMBER), lines=LABEL))]
+    found = analyse(photos, Hints(threshold=99), Known(BOTTLE), quiet)
+    assert 80 <= found.confidence < 99
+    assert any("99 %" in reason for reason in found.reasons)
+
+
+# --- quality -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [({}, None), ({"noise": 8}, None), ({"blur": 6}, "blurred"), ({"dark": 0.12}, "dark")],
+)
+def test_what_is_wrong_with_a_photo_is_told_in_a_sentence(spoil, problem):
+    quality = judge(picture_of(photo(spoiled(scene(barcode(NUMBER), lines=LABEL, size=(1200, 900)), **spoil))))
+    if problem is None:
+        assert (quality.problems, quality.says) == ((), "")
+        assert quality.score >= 80
+    else:
+        assert problem in quality.problems
+        assert quality.says.endswith(".")
+        assert quality.score <= 60
+
+
+def test_more_blur_never_scores_better():
+    label = scene(barcode(NUMBER), lines=LABEL, size=(1200, 900))
+    scores = [judge(picture_of(photo(spoiled(label, blur=blur)))).score for blur in (0, 1.5, 3, 6)]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] > scores[-1]
+
+
+def test_a_small_and_an_empty_photo_are_told():
+    assert "small" in judge(picture_of(photo(scene(lines=LABEL, size=(300, 240), text_size=20)))).problems
+    assert judge(picture_of(photo(scene()))).score == 0
+
+
+# --- the sample products -----------------------------------------------------------------------------------------
+
+
+def test_the_sample_products_are_as_sure_as_they_promise():
+    from datetime import UTC, datetime
+
+    from webapp.intake import samples
+
+    reference = Known(*samples.RECORDS, *(as_record(offer) for offer in samples.offers(datetime.now(UTC))))
+    surest = {}
+    for sample in samples.samples():
+        photos = [Photo(id=file.name, file_name=file.name, data=file.data) for file in sample.files]
+        found = analyse(photos, Hints(name=sample.hint, condition=sample.condition), reference, quiet)
+        surest[sample.key] = found.confidence
+    assert {key for key, confidence in surest.items() if confidence >= 80} == {"bottle", "lamp", "earbuds"}
+    assert surest["grinder"] < 80

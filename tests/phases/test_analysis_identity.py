@@ -1,0 +1,256 @@
+"""From reads and words to an identified product: paths, confidence, evidence, reasons. Without OCR."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.phases.photos import Known
+from webapp.lib import gtin
+from webapp.phases.analysis import fields
+from webapp.phases.analysis.candidates import brand_on_label
+from webapp.phases.analysis.identity import Identity, identify
+from webapp.phases.analysis.numbers import with_print
+from webapp.phases.analysis.text import printed_numbers
+from webapp.phases.analysis.words import Label
+from webapp.phases.facts import Barcode, Box, Condition, Hints, Record, TextLine
+
+NUMBER = "09521101530018"
+OTHER = "09521101530025"
+BOTTLE = Record(
+    source="catalog",
+    id="r1",
+    name="Nordvik Trail Bottle 750 ml",
+    brand="Nordvik",
+    model="NV-750",
+    gtin14=NUMBER,
+    category="Bottles",
+)
+LAMP = Record(source="catalog", id="r2", name="Lumenaris Arc Desk Lamp", brand="Lumenaris", gtin14=OTHER)
+BOTTLE_LABEL = ("Nordvik", "Trail Bottle 750 ml", "Stainless steel double wall", "Model NV-750")
+LAMP_LABEL = ("Lumenaris", "Arc Desk Lamp", "Dimmable warm white", "USB charging port")
+
+
+def lines(*texts: str) -> list[TextLine]:
+    return [
+        TextLine(
+            photo_id="p1",
+            text=text,
+            confidence=97,
+            box=Box(left=0.1, top=round(0.1 * number, 2), width=0.5, height=0.08 if number < 2 else 0.03),
+        )
+        for number, text in enumerate(texts)
+    ]
+
+
+def code(
+    number: str = NUMBER, *, decoders: tuple[str, ...] = ("zbar", "zxing"), votes: int = 6, runner_up: int = 0
+) -> Barcode:
+    return Barcode(
+        photo_id="p1",
+        text=gtin.written(number),
+        format="EAN13",
+        gtin14=number,
+        votes=votes,
+        runner_up=runner_up,
+        decoders=decoders,
+        restricted=gtin.is_restricted(number),
+    )
+
+
+def found(
+    *codes: Barcode,
+    label: Sequence[str] = (),
+    known: Sequence[Record] = (BOTTLE, LAMP),
+    hints: Hints | None = None,
+    doubtful: Sequence[Barcode] = (),
+) -> Identity:
+    seen = lines(*label)
+    printed = printed_numbers(seen)
+    believed, open_ones = with_print(codes, doubtful, printed)
+    return identify(believed, open_ones, printed, Label(seen), hints or Hints(), Known(*known))
+
+
+def test_a_barcode_with_its_record_and_words_that_agree_is_sure():
+    answer = found(code(), label=BOTTLE_LABEL)
+    assert answer.best is not None
+    assert answer.best.record is BOTTLE
+    assert answer.weight.confidence >= 90
+    assert answer.weight.reasons == ()
+
+
+def test_a_strong_vote_with_its_record_needs_no_words():
+    answer = found(code(decoders=("opencv", "zbar", "zxing")))
+    assert answer.weight.confidence >= 80
+    back_of_package = ("Ingredients water sugar", "Store in a cool dry place", "Best before see lid")
+    assert found(code(decoders=("opencv", "zbar", "zxing")), label=back_of_package).weight.confidence >= 80
+
+
+def test_words_that_do_not_show_the_record_make_a_weaker_vote_unsure():
+    answer = found(code(), label=LAMP_LABEL)
+    assert answer.weight.confidence < 80
+    assert any("do not show" in reason for reason in answer.weight.reasons)
+
+
+def test_a_typed_name_that_contradicts_the_record_asks_a_person():
+    answer = found(code(), label=BOTTLE_LABEL, hints=Hints(name="Garden hose 20 m"))
+    assert answer.weight.confidence < 80
+    assert any("Garden hose" in reason for reason in answer.weight.reasons)
+
+
+def test_codes_of_two_products_ask_a_person():
+    answer = found(code(NUMBER), code(OTHER), label=(*BOTTLE_LABEL, *LAMP_LABEL))
+    assert answer.weight.confidence < 80
+    assert any("more than one product" in reason for reason in answer.weight.reasons)
+
+
+def test_an_offer_counts_less_than_a_catalog_record():
+    offer = Record(source="offer", id="o1", name=BOTTLE.name, gtin14=NUMBER)
+    from_offer = found(code(), label=BOTTLE_LABEL, known=(offer,))
+    both = found(code(), label=BOTTLE_LABEL, known=(offer, BOTTLE))
+    assert 80 <= from_offer.weight.confidence < both.weight.confidence
+    assert both.best is not None
+    assert both.best.record is BOTTLE
+
+
+def test_a_rival_number_at_the_same_place_lowers_the_confidence():
+    clear = found(code(votes=8)).weight.confidence
+    contested = found(code(votes=8, runner_up=3)).weight.confidence
+    assert contested <= clear
+    assert fields.gtin_field(found(code(runner_up=3)), bars_seen=True).confidence < 90
+
+
+def test_an_unknown_barcode_is_not_sure_and_says_why():
+    answer = found(code(), label=("Tarnholm", "Coffee Grinder"), known=())
+    assert answer.best is None
+    assert answer.weight.confidence < 80
+    assert any("no offer has the barcode 9521101530018" in reason for reason in answer.weight.reasons)
+
+
+def test_an_unknown_barcode_with_a_typed_name_that_the_label_shows_is_sure():
+    hints = Hints(name="Tarnholm Coffee Grinder")
+    assert found(code(), label=("Tarnholm", "Coffee Grinder"), known=(), hints=hints).weight.confidence >= 80
+    assert found(code(), label=("Something", "else entirely"), known=(), hints=hints).weight.confidence < 80
+
+
+def test_words_alone_never_pass_eighty():
+    answer = found(label=BOTTLE_LABEL)
+    assert answer.best is not None
+    assert answer.best.record is BOTTLE
+    assert answer.weight.confidence < 80
+    assert any("words only" in reason for reason in answer.weight.reasons)
+
+
+def test_words_together_with_a_typed_name_that_equals_the_record_pass():
+    assert found(label=BOTTLE_LABEL, hints=Hints(name=BOTTLE.name)).weight.confidence >= 80
+
+
+def test_a_record_with_another_number_is_another_product():
+    answer = found(code(OTHER), label=BOTTLE_LABEL, known=(BOTTLE,))
+    assert answer.best is None
+    assert answer.weight.confidence < 80
+
+
+def test_an_in_store_number_is_matched_in_the_catalog_only():
+    number = complete("200000000012")
+    offer = Record(source="offer", id="o9", name="Cheese", gtin14=number)
+    assert found(code(number), known=(offer,)).best is None
+    answer = found(code(number), known=(Record(source="catalog", id="c9", name="Cheese", gtin14=number),))
+    assert answer.best is not None
+    assert answer.weight.confidence < 80
+    assert any("in-store" in reason for reason in answer.weight.reasons)
+
+
+def complete(start: str) -> str:
+    return (start + str(gtin.check_digit(start))).zfill(14)
+
+
+def test_printed_digits_make_a_doubtful_code_believed():
+    doubtful = code(decoders=("zxing",), votes=1)
+    alone = found(doubtful=[doubtful], label=BOTTLE_LABEL)
+    answer = found(doubtful=[doubtful], label=(*BOTTLE_LABEL, "9 521101 530018"))
+    assert answer.number is not None
+    assert answer.number.is_sure
+    assert answer.weight.confidence > alone.weight.confidence
+    assert "printed digits say the same" in answer.number.evidence[0].says
+
+
+def test_digits_in_pieces_under_the_bars_are_put_together():
+    row = [
+        TextLine(photo_id="p1", text=text, confidence=90, box=Box(left=left, top=0.8, width=0.1, height=0.03))
+        for text, left in (("9", 0.1), ("521101", 0.15), ("530018", 0.3))
+    ]
+    assert list(printed_numbers(row)) == [NUMBER]
+    assert printed_numbers(lines("Tel. 0123 456 789", "Lot 9521101530019")) == {}
+
+
+def test_nothing_to_identify_gives_no_guess():
+    answer = found()
+    assert answer.weight.confidence == 0
+    name = fields.name_field(answer, Hints())
+    assert name.value is None
+    assert name.evidence[0].kind == "rule"
+    assert fields.gtin_field(answer, bars_seen=False).value is None
+    assert any("Nothing was found" in reason for reason in answer.weight.reasons)
+
+
+def test_the_name_without_a_record_is_the_largest_text_with_little_confidence():
+    name = fields.name_field(found(label=("Tarnholm", "Burr Coffee Grinder", "18 settings"), known=()), Hints())
+    assert name.value == "Tarnholm Burr Coffee Grinder"
+    assert name.confidence <= 40
+    assert all(entry.box is not None and entry.photo_id == "p1" for entry in name.evidence)
+
+
+def test_every_field_of_a_known_product_has_evidence():
+    answer = found(code(), label=BOTTLE_LABEL)
+    brand, brands = fields.brand_field(answer, ["Nordvik", "Lumenaris"])
+    assert (brand.value, brands[0].value) == ("Nordvik", "Nordvik")
+    model = fields.model_field(answer, Hints())
+    assert model.value == "NV-750"
+    assert any("Model NV-750" in entry.says for entry in model.evidence)
+    number = fields.gtin_field(answer, bars_seen=True)
+    assert (number.value, number.confidence >= 95) == (NUMBER, True)
+    assert {entry.kind for entry in number.evidence} == {"barcode", "catalog"}
+    assert [entry.value for entry in fields.categories(answer)] == ["Bottles"]
+    for field in (brand, model, number):
+        assert field.evidence
+        assert all(entry.says.endswith(".") for entry in field.evidence)
+
+
+def test_a_brand_is_found_with_a_misread_letter_and_the_largest_comes_first():
+    label = Label(lines("LUMENARlS", "made for Nordvik Group"))
+    assert brand_on_label(label, ["Nordvik", "Lumenaris", "Absent"]) == ["Lumenaris", "Nordvik"]
+
+
+@pytest.mark.parametrize(
+    ("text", "model"),
+    [
+        ("Model: WH-1000XM4", "WH-1000XM4"),
+        ("MODEL NO. SC-44", "SC-44"),
+        ("Typ KX200", "KX200"),
+        ("Nordvik NV-750", "NV-750"),
+        ("Net 750ML 230V 50HZ IP67 E330", None),
+        ("Best before 12 2027", None),
+    ],
+)
+def test_model_numbers_on_a_label(text, model):
+    assert fields.model_field(found(label=(text,), known=()), Hints()).value == model
+
+
+def test_the_condition_is_what_was_set_and_is_not_guessed():
+    label = Label(lines("Certified Refurbished"))
+    assert fields.condition_field(Hints(condition=Condition.NEW), label).value == "new"
+    assert fields.condition_field(Hints(), label).value == "refurbished"
+    nothing = fields.condition_field(Hints(), Label(lines("Nordvik")))
+    assert nothing.value is None
+    assert nothing.evidence
+    assert fields.condition_field(Hints(name="Lamp for parts"), Label([])).value == "for_parts"
+
+
+def test_every_confidence_stays_within_its_bounds():
+    for doubtful in ([], [code(decoders=("zxing",), votes=2)]):
+        for codes in ([], [code()], [code(), code(OTHER)], [code(runner_up=3)]):
+            for label in ((), BOTTLE_LABEL, LAMP_LABEL):
+                for hints in (Hints(), Hints(name="Nordvik Trail Bottle"), Hints(name="x", model="NV-750")):
+                    answer = found(*codes, label=label, hints=hints, doubtful=doubtful)
+                    assert 0 <= answer.weight.confidence <= 100
+                    assert answer.weight.confidence >= 80 or answer.weight.reasons
