@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.running import Stack, running
 
@@ -39,6 +39,7 @@ def stack(browser: Browser) -> Iterator[Stack]:
         yield started
 
 
+expect.set_options(timeout=60_000)  # a busy machine is no failure
 KNOWN = ("WebSocket", "oobErrorNoTarget", "the server responded with a status of 4")
 """What a console may say: a socket that the test itself cuts; news of a row that this page does not show; answers that
 the test asked for."""

@@ -54,8 +54,8 @@ def ean13(digits: str, module: int = 3, height: int = 150) -> Image.Image:
             pen.rectangle((left, 2 * module, left + module - 1, height + (5 * module if guard else 0)), fill=INK)
     font = ImageFont.load_default(9 * module)
     places: list[float] = [4, *(17.5 + 7 * n for n in range(6)), *(64.5 + 7 * n for n in range(6))]
-    for digit, place in zip(digits, places, strict=True):
-        pen.text((place * module, height + 2 * module), digit, font=font, fill=INK, anchor="mt")
+    for digit, middle in zip(digits, places, strict=True):
+        pen.text((middle * module, height + 2 * module), digit, font=font, fill=INK, anchor="mt")
     return image
 
 

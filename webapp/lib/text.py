@@ -19,6 +19,7 @@ _FOLDED_LETTERS = str.maketrans(
 # Bidirectional overrides, zero-width spaces, soft hyphens: invisible, they break comparing and can forge a text.
 # The joiners U+200C and U+200D stay: Persian, Indic scripts and emoji are spelled with them.
 _INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]")
+_FLAG_LETTERS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
 _DANGLING = " \t-–—,;:/&|+(["
 
 
@@ -110,12 +111,13 @@ def cut(text: str, limit: int) -> str:
 def _joined(text: str, index: int) -> bool:
     """Whether the characters on both sides of `index` are drawn as one (accents, emoji families, flags)."""
     after, before = text[index], text[index - 1]
+    letters_before = len(text[:index]) - len(text[:index].rstrip(_FLAG_LETTERS))  # two of them are a flag
     return (
         unicodedata.category(after).startswith("M")
         or after == "\u200d"
         or before == "\u200d"
         or "\U0001f3fb" <= after <= "\U0001f3ff"
-        or ("\U0001f1e6" <= after <= "\U0001f1ff" and "\U0001f1e6" <= before <= "\U0001f1ff")
+        or (after in _FLAG_LETTERS and letters_before % 2 == 1)
     )
 
 

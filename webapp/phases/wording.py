@@ -9,10 +9,13 @@ from webapp.lib import gtin
 from webapp.lib.text import clean, contains_words, cut, fold, is_code, title_case, without_words, word_set, words
 from webapp.phases import measures
 from webapp.phases.channels import CONDITION_WORDS
-from webapp.phases.facts import Analysis, Condition, Identity, Market
+from webapp.phases.facts import Analysis, Condition, Field, Identity, Market
 from webapp.phases.vocabulary import COLOURS
 
 NAME_LIMIT = 300
+CATEGORY_LIMIT = 200
+SHORT_LIMIT = 80
+DETAILS_LIMIT = 500
 TRUST = 60
 """Confidence from which a brand or category of the market stands in for one that the product itself lacks."""
 
@@ -96,22 +99,21 @@ class Known:
 
 def known(identity: Identity, analysis: Analysis | None, market: Market) -> Known:
     """What is known of the product, its own findings first, the market's where those are missing and sure."""
-    brand = clean(identity.brand or "") or _trusted(market.brand.value, market.brand.confidence)
-    model = cut(identity.model or "", 80)
-    name = title_case(cut(identity.name or "", NAME_LIMIT), keep=(brand, model))
-    category = clean(identity.category or "") or _trusted(market.category.value, market.category.confidence)
+    brand = _said(identity.brand, SHORT_LIMIT) or _trusted(market.brand, SHORT_LIMIT)
+    model = _said(identity.model, SHORT_LIMIT)
+    name = title_case(_said(identity.name, NAME_LIMIT), keep=(brand, model))
+    category = _said(identity.category, CATEGORY_LIMIT) or _trusted(market.category, CATEGORY_LIMIT)
     if not category and analysis and analysis.categories and analysis.categories[0].confidence >= TRUST:
-        category = clean(analysis.categories[0].value)
-    details = cut((analysis.condition_details if analysis else None) or "", 500)
+        category = _said(analysis.categories[0].value, CATEGORY_LIMIT)
     return Known(
         name=name,
-        brand=cut(brand, 80),
+        brand=brand,
         model=model,
-        category=cut(category, 200),
+        category=category,
         condition=identity.condition,
-        condition_details=details,
+        condition_details=_said(analysis.condition_details if analysis else None, DETAILS_LIMIT),
         gtin14=gtin.try_normalise(identity.gtin14) if identity.gtin14 else None,
-        sku=cut(identity.sku or "", 80),
+        sku=_said(identity.sku, SHORT_LIMIT),
         sizes=_sizes(f"{name} {model}"),
         pack=measures.pack_size(name),
         colours=tuple(dict.fromkeys(COLOURS[word] for word in words(name) if word in COLOURS)),
@@ -160,8 +162,14 @@ def headline(facts: Known) -> str:
     return " ".join(part for part in (brand, name, model) if part)
 
 
-def _trusted(value: str | None, confidence: int) -> str:
-    return clean(value or "") if confidence >= TRUST else ""
+def _said(text: str | None, limit: int) -> str:
+    """The text within its limit; '' when there is no letter and no digit in it: signs alone say nothing."""
+    short = cut(text or "", limit)
+    return short if any(char.isalnum() for char in short) else ""
+
+
+def _trusted(field: Field, limit: int) -> str:
+    return _said(field.value, limit) if field.confidence >= TRUST else ""
 
 
 def _sizes(text: str) -> tuple[tuple[str, str], ...]:

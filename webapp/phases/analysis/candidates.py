@@ -4,11 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from webapp.phases.analysis.numbers import Number
-from webapp.phases.analysis.words import Label, similarity, telling, words
+from webapp.phases.analysis.words import Label, covered, similarity, telling, words
 from webapp.phases.facts import Hints, Record, Reference
 
 SEARCH_LIMIT = 20
 MIN_AGREEMENT = 0.34
+DENIED = 0.2
+"""Share of the typed words that must fit a record, else what was typed speaks against it."""
 
 
 @dataclass(frozen=True)
@@ -16,8 +18,8 @@ class Candidate:
     """A record with what speaks for it.
 
     `number`: the GTIN that led to it, None when text did. `on_label`: share of its name's words that stand on the
-    label, 0..1. `typed`: likeness to what the uploader typed, 0..1, None when nothing was. `model_seen`: its model or
-    SKU stands on the label or was typed.
+    label, 0..1. `typed`: likeness to the name that the uploader typed, 0..1, None when none was. `model_seen`: its
+    model or SKU stands on the label, `model_typed`: it was typed. `denied`: nothing of what was typed fits it.
     """
 
     record: Record
@@ -25,12 +27,14 @@ class Candidate:
     on_label: float
     typed: float | None
     model_seen: bool
+    model_typed: bool
+    denied: bool
 
     @property
     def agreement(self) -> float:
         """One measure to order candidates by, 0..1.5."""
         text = self.on_label if self.typed is None else 0.5 * self.on_label + 0.5 * self.typed
-        return text + (0.3 if self.model_seen else 0.0) + (0.2 if self.number else 0.0)
+        return text + (0.3 if self.model_seen or self.model_typed else 0.0) + (0.2 if self.number else 0.0)
 
 
 def by_number(numbers: Iterable[Number], label: Label, hints: Hints, reference: Reference) -> list[Candidate]:
@@ -62,19 +66,30 @@ def brand_on_label(label: Label, brands: Sequence[str]) -> list[str]:
         wanted = words(brand)
         if not wanted or not all(label.has(word) for word in wanted) or len("".join(wanted)) < 2:
             continue
-        heights = [line.box.height for line in label.lines if set(words(line.text)) & set(wanted)]
+        heights = [line.box.height for line in label.lines if any(Label([line]).has(word) for word in wanted)]
         found.append((max(heights, default=0.0), len("".join(wanted)), brand))
     return [brand for _, _, brand in sorted(found, key=lambda entry: (-entry[0], -entry[1], entry[2]))]
 
 
 def _candidate(record: Record, number: Number | None, label: Label, hints: Hints) -> Candidate:
-    typed = similarity(hints.name, record.name) if hints.name else None
-    codes = [words(code) for code in (record.model, record.sku) if code]
-    told = set(words(f"{hints.name or ''} {hints.model or ''}"))
-    model_seen = any(
-        len("".join(code)) > 3 and all(word in told or word in label.words for word in code) for code in codes
+    typed_words = words(f"{hints.name or ''} {hints.model or ''}")
+    model_typed = _has_code(record, frozenset(typed_words))
+    everything = " ".join(filter(None, (record.name, record.brand, record.model, record.category)))
+    return Candidate(
+        record=record,
+        number=number,
+        on_label=label.share(record.name),
+        typed=similarity(hints.name, record.name) if hints.name else None,
+        model_seen=_has_code(record, label.words),
+        model_typed=model_typed,
+        denied=bool(hints.name) and not model_typed and covered(hints.name or "", everything) < DENIED,
     )
-    return Candidate(record, number, label.share(record.name), typed, model_seen)
+
+
+def _has_code(record: Record, among: frozenset[str]) -> bool:
+    """Whether the record's model or SKU (more than three signs) is among some words."""
+    codes = [words(code) for code in (record.model, record.sku) if code]
+    return any(len("".join(code)) > 3 and among.issuperset(code) for code in codes)
 
 
 def _queries(label: Label, hints: Hints, reference: Reference) -> list[str]:

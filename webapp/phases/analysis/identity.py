@@ -52,7 +52,7 @@ def identify(
     fitting = [entry for entry in by_text(label, hints, reference) if _may_be(entry, number)]
     if fitting and fitting[0].agreement >= MIN_TEXT_AGREEMENT:
         lead = fitting[0].agreement - (fitting[1].agreement if len(fitting) > 1 else 0.0)
-        weight = weighing.known_by_text(fitting[0], lead, hints)
+        weight = weighing.known_by_text(fitting[0], lead)
         return Identity(fitting[0], number, weight, tuple(fitting[1:]), everything, label)
     typed_on_label = label.share(hints.name) if hints.name else None
     if number is not None:

@@ -14,6 +14,7 @@ TINY_SIDE = 200
 TILE = 64
 SHARP, BLURRED = 0.6, 0.33
 """Sharpness (see Measures) from which a photo is as sharp as needed, and below which it is called blurred."""
+DARK = 45
 SHARP_TILES = 0.05
 """Share of the tiles that must be in focus: a label may fill a small part of the photo."""
 
@@ -83,11 +84,11 @@ def measure(picture: Picture) -> Measures:
 def _problems(measures: Measures) -> list[str]:
     """Keys of what is wrong, the worst first."""
     if measures.spread < 6 or measures.side < TINY_SIDE // 4:
-        return ["blank"]
+        return ["dark", "blank"] if measures.mean < DARK else ["blank"]
     found = []
     if measures.sharpness < BLURRED:
         found.append("blurred")
-    if measures.mean < 45 or measures.dark > 0.85:
+    if measures.mean < DARK or measures.dark > 0.85:
         found.append("dark")
     if measures.burnt > 0.9 or (measures.mean > 225 and measures.burnt > 0.6 and measures.spread < 30):
         found.append("bright")

@@ -44,7 +44,7 @@ def known_by_barcode(candidate: Candidate, number: Number, label: Label, hints: 
     else:
         confidence = min(confidence, 72)
         reasons.append(f"The words on the label do not show “{candidate.record.name}”.")
-    if candidate.typed is not None and candidate.typed < 0.35 and not candidate.model_seen:
+    if candidate.denied:
         confidence = min(confidence, 70)
         reasons.append(f"What was typed, “{hints.name}”, does not fit “{candidate.record.name}”.")
     elif candidate.typed is not None and candidate.typed > 0.7:
@@ -63,10 +63,10 @@ def known_by_barcode(candidate: Candidate, number: Number, label: Label, hints: 
     return Weight(min(confidence, 98), tuple(reasons))
 
 
-def known_by_text(best: Candidate, lead: float, hints: Hints) -> Weight:
+def known_by_text(best: Candidate, lead: float) -> Weight:
     """A record fits the words, no barcode leads to it. `lead`: agreement beyond the next candidate's."""
     typed_exactly = best.typed is not None and best.typed >= 0.95
-    if (typed_exactly or (best.model_seen and hints.model)) and best.on_label >= AGREES and lead >= 0.1:
+    if (typed_exactly or best.model_typed) and best.on_label >= AGREES and lead >= 0.1:
         return Weight(85)
     confidence = 15 + 40 * min(1.0, best.agreement) + (15 if lead >= 0.2 else 5 if lead >= 0.1 else 0)
     reasons = ["No barcode was read that the catalog or the offers know; the product was matched by its words only."]

@@ -34,6 +34,21 @@ def similarity(one: str, other: str) -> float:
     return fuzz.token_sort_ratio(" ".join(words(one)), " ".join(words(other))) / 100
 
 
+def covered(part: str, whole: str) -> float:
+    """Which share of the telling words of `part` occur in `whole`, 0 to 1, misspellings and compounds included."""
+    wanted, there = telling(part), telling(whole)
+    if not wanted:
+        return 0.0
+    run_together = "".join(there)
+    hits = [
+        word in there
+        or (len(word) > 3 and word in run_together)
+        or (len(word) > 3 and process.extractOne(word, there, scorer=fuzz.ratio, score_cutoff=ALIKE - 6) is not None)
+        for word in wanted
+    ]
+    return sum(hits) / len(wanted)
+
+
 @dataclass(frozen=True)
 class Label:
     """All text that was read on the photos of one product."""
