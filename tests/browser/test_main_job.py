@@ -90,7 +90,7 @@ def test_an_unsure_product_is_reviewed_to_its_end(page: Page, photos: dict[str, 
     page.get_by_role("link", name="Review", exact=True).last.click()
     page.get_by_label("Name").fill("Hand-made bowl, blue")
     page.get_by_label("Brand").fill("Nobody")
-    page.get_by_label("Condition").select_option("used")
+    page.get_by_role("radio", name="Used", exact=True).check(force=True)
     page.get_by_role("button", name=re.compile("confirm", re.IGNORECASE)).click()
     page.wait_for_url(re.compile("/reviews"))
     page.goto(address)

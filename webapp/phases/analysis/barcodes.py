@@ -22,6 +22,7 @@ from webapp.phases.facts import Barcode
 THOROUGH_STRIPS = 2
 """The most striking places get every view and the slow decoder; the others only QUICK_VIEWS, unless one reads."""
 QUICK_VIEWS = 3
+"""Views after which a strip on which nothing was read is left, a single one when another code is decided already."""
 SECOND_LOOKS = 2
 """How many codes that are not believed yet get a strip of their own."""
 
@@ -87,13 +88,14 @@ def _read(ballot: Ballot, decoders: Sequence[Decoder], view: View) -> int:
 def _read_strip(ballot: Ballot, tools: Engines, strip: View, *, thorough: bool) -> None:
     """Views of one strip until the code there is decided, or nothing speaks for going on."""
     corners = strip.corners()
+    done = any(verdict.decided for verdict in ballot.verdicts())
     seen = 0
     for number, view in enumerate(strip_views(strip)):
         if ballot.decided_at(corners):
             return
+        if number == (1 if done else QUICK_VIEWS) and not seen and (done or not thorough):
+            return
         if number == QUICK_VIEWS:
-            if not thorough and not seen:
-                return
             seen += ballot.add(tools.thorough.read(strip))
         seen += _read(ballot, tools.quick, view)
 

@@ -21,7 +21,6 @@ BUSY = 0.35
 MIN_CONTRAST = 60.0
 """Mean square of the gradient (grey levels a pixel) below which an area is called smooth."""
 MIN_AREA = 200
-DIRECTIONS = 4
 MAX_REGIONS = 4
 QUIET = 0.14
 """Share of the width added on both sides, for the quiet zones."""
@@ -57,11 +56,13 @@ def bar_regions(grey: Pixels) -> list[Region]:
     spread = cv2.magnitude(xx - yy, 2 * xy)
     busy = cv2.boxFilter(cv2.magnitude(gx, gy), -1, window) ** 2
     striped = (spread > COHERENCE * energy) & (busy > BUSY * energy) & (energy > MIN_CONTRAST)
-    direction = cv2.phase(xx - yy, 2 * xy) / 2  # 0 to pi
+    eighth = np.rint(cv2.phase(xx - yy, 2 * xy) * (4 / np.pi)).astype(np.uint8) % 8  # of half a turn; phase is doubled
+    eighth[~striped] = 8
     found = []
-    for number in range(DIRECTIONS):
-        away = np.abs((direction - number * np.pi / DIRECTIONS + np.pi / 2) % np.pi - np.pi / 2)
-        mask = (striped & (away < 0.75 * np.pi / DIRECTIONS)).astype(np.uint8)
+    for number in range(0, 8, 2):
+        wanted = np.zeros(9, np.uint8)
+        wanted[[(number - 1) % 8, number, number + 1]] = 1
+        mask = wanted[eighth]
         mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
         mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
         _, labels, stats, _ = cv2.connectedComponentsWithStats(mask)

@@ -101,8 +101,11 @@ class Ballot:
         against = runner_up.weight if runner_up else 0
         leads = code.weight >= LEAD * against and not any(_contains(rival, code) for rival in rivals)
         accepted = leads and _believable(code, against)
+        agreeing = len(code.decoders)
         decided = accepted and (
-            code.first.format in SELF_CORRECTING or (len(code.decoders) > 1 and code.weight >= DECIDED_WEIGHT + against)
+            code.first.format in SELF_CORRECTING
+            or (agreeing > 1 and code.weight >= DECIDED_WEIGHT + against)
+            or (agreeing > 2 and not against)
         )
         return Verdict(code, runner_up, accepted, decided)
 
