@@ -1,5 +1,7 @@
 """Phases that end otherwise than well."""
 
+import time
+
 from webapp.errors import PermanentError, RetryLater
 from webapp.phases import facts
 
@@ -28,3 +30,17 @@ def broken(*_, **__):
 def hiccup(*_, **__):
     """May succeed in an hour."""
     raise RetryLater("the shop is busy", after_seconds=3600)
+
+
+def slow(photos, hints, reference, report):
+    """Takes two seconds and says so ten times a second."""
+    for tenth in range(20):
+        report(5 * tenth, f"Step {tenth}")
+        time.sleep(0.1)
+    return sure(photos, hints, reference, report)
+
+
+def sure(photos, hints, reference, report):
+    """An analysis that nobody doubts."""
+    name = facts.Field(value="Kettle", confidence=100)
+    return facts.Analysis(name=name, model=NOTHING, brand=NOTHING, condition=NOTHING, gtin=NOTHING, confidence=100)

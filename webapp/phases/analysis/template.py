@@ -17,17 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webapp.lib import gtin
+from webapp.phases.analysis.patterns import (
+    BLURS,
+    GUARD_WAVES,
+    LEFT_WAVES,
+    PARITIES,
+    PER_MODULE,
+    RIGHT_WAVES,
+    Floats,
+    normal,
+)
 from webapp.phases.analysis.reads import Read
 from webapp.phases.analysis.regions import QUIET
 from webapp.phases.analysis.views import View
 
-Floats = NDArray[np.float64]
-
 MODULES = 95
-PER_MODULE = 4
 BANDS = ((0.0, 1.0), (0.0, 0.4), (0.3, 0.7), (0.6, 1.0))
-BLURS = (0.35, 0.7, 1.05)
-"""Standard deviation of the blur that the patterns are drawn with, in modules."""
 SHIFTS = np.array([-0.35, -0.18, 0.0, 0.18, 0.35])
 """How far a digit may lie from its place, in modules."""
 SCALES = np.geomspace(0.6, 1.2, 26)
@@ -39,7 +44,7 @@ MIN_FIT = 0.72
 """Smallest correlation of any digit with its pattern."""
 MIN_LEAD = 0.03
 """Smallest lead of any digit's pattern over the second best, in correlation."""
-MIN_FIT_TO_CONFIRM = 0.4
+MIN_FIT_TO_CONFIRM, MIN_SCORE_TO_CONFIRM = 0.4, 9.6
 MAX_LAG = 0.15
 """Sum of correlations that a number to be confirmed may lack against the best patterns."""
 MIN_GUARDS = 1.8
@@ -51,45 +56,8 @@ HOPELESS = 8.5
 ENOUGH = 3
 """Agreeing bands after which the rest of a strip is left alone."""
 
-LEFT = ("0001101", "0011001", "0010011", "0111101", "0100011", "0110001", "0101111", "0111011", "0110111", "0001011")
-PARITIES = ("LLLLLL", "LLGLGG", "LLGGLG", "LLGGGL", "LGLLGG", "LGGLLG", "LGGGLL", "LGLGLG", "LGLGGL", "LGGLGL")
-GUARDS = ("0001010", "1010101", "0101000")
-"""Start, middle and end guard with their neighbours."""
 START, MIDDLE, END = -3.0, 44.0, 91.0
 """Modules at which those begin."""
-
-
-def _blurred(modules: str, sigma: float) -> Floats:
-    """The waveform of `modules` with a Gaussian blur, PER_MODULE samples each, of mean 0 and length 1."""
-    fine = np.repeat([float(module) for module in modules[0] * 3 + modules + modules[-1] * 3], PER_MODULE)
-    reach = np.arange(-3 * PER_MODULE, 3 * PER_MODULE + 1) / PER_MODULE
-    kernel = np.exp(-0.5 * (reach / sigma) ** 2)
-    wave = np.convolve(fine, kernel / kernel.sum(), mode="same")[3 * PER_MODULE : -3 * PER_MODULE]
-    return _normal(wave)
-
-
-def _normal(waves: Floats) -> Floats:
-    """Waveforms along the last axis, each shifted and scaled to mean 0 and length 1."""
-    centred = waves - waves.mean(axis=-1, keepdims=True)
-    length: Floats = centred / (np.linalg.norm(centred, axis=-1, keepdims=True) + 1e-9)
-    return length
-
-
-def _patterns() -> tuple[Floats, Floats]:
-    """Waveforms of the left digits (10 of parity L, then 10 of G) and of the right ones, per blur.
-
-    Each has one neighbour module on both sides: a left digit always follows a bar and ends before a space, a right
-    digit the other way round.
-    """
-    right = ["".join("10"[int(module)] for module in digit) for digit in LEFT]
-    even = [digit[::-1] for digit in right]
-    lefts = [[_blurred("1" + digit + "0", sigma) for digit in (*LEFT, *even)] for sigma in BLURS]
-    rights = [[_blurred("0" + digit + "1", sigma) for digit in right] for sigma in BLURS]
-    return np.array(lefts), np.array(rights)
-
-
-LEFT_WAVES, RIGHT_WAVES = _patterns()
-GUARD_WAVES = [_blurred(modules, 0.6) for modules in GUARDS]
 DIGIT_STARTS = np.array([3 + 7 * n for n in range(6)] + [50 + 7 * n for n in range(6)]) - 1.0
 DIGIT_STEPS = (np.arange(9 * PER_MODULE) + 0.5) / PER_MODULE
 
@@ -138,7 +106,7 @@ class Template:
         found = []
         for number, profile in enumerate(_profiles(view.grey)):
             fit = max(_fit(profile), _fit(profile[::-1]), key=lambda fit: fit.score)
-            if fit.score >= HOPELESS and _explains(fit, digits):
+            if fit.score >= MIN_SCORE_TO_CONFIRM and _explains(fit, digits):
                 found.append(self._as_read(view, f"check {number}", text.zfill(13)))
             if len(found) == ENOUGH:
                 break
@@ -275,7 +243,7 @@ def _fits(profile: Floats, placements: Placement, blurs: Sequence[float]) -> tup
     columns = np.arange(len(profile))
     modules = (DIGIT_STARTS[:, None, None] + SHIFTS[None, :, None] + DIGIT_STEPS[None, None, :]).ravel()
     seen = np.interp(placements.pixel(modules), columns, profile)
-    seen = _normal(seen.reshape(len(placements.left), 12, len(SHIFTS), len(DIGIT_STEPS)))
+    seen = normal(seen.reshape(len(placements.left), 12, len(SHIFTS), len(DIGIT_STEPS)))
     drawn = [BLURS.index(blur) for blur in blurs]
     cost = 0.12 * np.abs(SHIFTS)[:, None, None]
 

@@ -1,0 +1,150 @@
+"""Real slot processes: killed, frozen, asked to end, stopped in the middle. The work is done once all the same."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select, text
+
+from tests.pipeline.conftest import client, fresh, make_run  # noqa: F401 - fixtures
+from webapp.database import db, transaction
+from webapp.pipeline import services
+from webapp.pipeline.models import Phase, Run, RunState
+from webapp.work.dispatcher import Dispatcher
+from webapp.work.models import Event, Work, WorkState
+
+LEASE, BEAT = 1.5, 0.3
+PATIENCE_SECONDS = 60
+
+
+@pytest.fixture
+def dispatcher(app, client):  # noqa: F811
+    """A dispatcher that makes its rounds while the test runs; its reaping follows the database's clock."""
+    stop, copy = threading.Event(), Dispatcher(app)
+    thread = threading.Thread(target=copy.run, args=(stop,), daemon=True)
+    thread.start()
+    yield copy
+    stop.set()
+    thread.join(5)
+
+
+@pytest.fixture
+def start_slot(app, dispatcher):
+    """Starts slot processes on the test's database; all are gone afterwards."""
+    config = app.extensions["lotline_config"]
+    env = {
+        **os.environ,
+        "SECRET_KEY": config.secret_key,
+        "DATABASE_URL": config.database_url,
+        "DATABASE_APP_URL": config.database_app_url,
+        "DATABASE_SYSTEM_URL": config.database_system_url,
+        "REDIS_URL": config.redis_url,
+        "LOTLINE_VAR": str(config.var),
+        "LOTLINE_LEASE_SECONDS": str(LEASE),
+        "LOTLINE_BEAT_SECONDS": str(BEAT),
+    }
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen([sys.executable, "-m", "tests.work.slow_slot", "heavy", "light"], env=env))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not what():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def first_phase(run: Run) -> Work:
+    db.session.expire_all()
+    work = db.session.execute(
+        select(Work).join(Phase, Phase.work_id == Work.id).where(Phase.run_id == run.id, Phase.number == 1)
+    ).scalar_one()
+    db.session.commit()
+    return work
+
+
+def in_hand(run: Run) -> bool:
+    return first_phase(run).state is WorkState.RUNNING and first_phase(run).progress >= 10
+
+
+def ended(run: Run) -> bool:
+    found = fresh(Run, run.id).state is RunState.COMPLETED
+    db.session.commit()
+    return found
+
+
+def times(run: Run, kind: str) -> int:
+    found = db.session.execute(select(Event.data).where(Event.stream_id == run.stream_id, Event.kind == kind)).scalars()
+    many = sum(1 for data in found if data.get("phase") == "analysis")
+    db.session.commit()
+    return many
+
+
+def test_a_killed_slots_work_is_taken_up_by_another_and_done_once(make_run, start_slot):  # noqa: F811
+    run = make_run()
+    slot = start_slot()
+    wait_for(lambda: in_hand(run))
+    slot.kill()
+    start_slot()
+    wait_for(lambda: ended(run))
+    assert (first_phase(run).crashes, first_phase(run).attempts) == (1, 2)
+    assert times(run, "work.done") == 1
+
+
+def test_a_slot_that_is_asked_to_end_hands_its_work_back(make_run, start_slot):  # noqa: F811
+    run = make_run()
+    slot = start_slot()
+    wait_for(lambda: in_hand(run))
+    slot.terminate()
+    assert slot.wait(PATIENCE_SECONDS) == 0
+    assert first_phase(run).state is WorkState.READY
+    start_slot()
+    wait_for(lambda: ended(run))
+    assert first_phase(run).crashes == 0
+
+
+def test_a_frozen_slot_that_wakes_up_writes_nothing(make_run, start_slot):  # noqa: F811
+    run = make_run()
+    frozen = start_slot()
+    wait_for(lambda: in_hand(run))
+    frozen.send_signal(signal.SIGSTOP)
+    start_slot()
+    wait_for(lambda: ended(run))
+    finished = first_phase(run).finished_at
+    frozen.send_signal(signal.SIGCONT)
+    time.sleep(3 * BEAT)
+    assert times(run, "work.done") == 1
+    assert first_phase(run).finished_at == finished
+    with transaction() as session:
+        epochs = session.execute(
+            text("SELECT count(*) FROM analysis_findings f JOIN phases p ON p.id = f.phase_id WHERE f.epoch = :epoch"),
+            {"epoch": first_phase(run).epoch},
+        ).scalar_one()
+    assert epochs == 1
+
+
+def test_a_stop_reaches_the_slot_which_lives_on_for_the_next(make_run, start_slot):  # noqa: F811
+    run = make_run()
+    slot = start_slot()
+    wait_for(lambda: in_hand(run))
+    with transaction() as session:
+        services.stop_phase(session, run.id, 1)
+    following = make_run()
+    wait_for(lambda: ended(following))
+    assert slot.poll() is None
+    assert first_phase(run).state is WorkState.STOPPED
+    assert fresh(Run, run.id).state is RunState.STOPPED
+    assert times(run, "work.done") == 0
