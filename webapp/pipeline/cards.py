@@ -6,7 +6,18 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnExpressionArgument, Row, func, literal, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    ColumnExpressionArgument,
+    CompoundSelect,
+    Integer,
+    Row,
+    bindparam,
+    func,
+    literal,
+    select,
+    union_all,
+)
 from sqlalchemy.orm import Session, aliased
 
 from webapp.access.models import User
@@ -181,13 +192,17 @@ _PHASES = (
         Work.run_at,
     )
     .join(Work, Work.id == Phase.work_id)
+    .where(Phase.run_id.in_(bindparam("run_ids", expanding=True)))
     .order_by(Phase.run_id, Phase.number)
 )
+# Built once: the renderer asks these for every event, and building a statement costs more than running it.
+_RUN = _RUNS.where(Run.id == bindparam("run_id"))
+_RUN_OF_STREAM = _RUNS.where(Run.stream_id == bindparam("stream_id"))
 
 
 def _cards(session: Session, rows: Sequence[AnyRow]) -> list[RunCard]:
     phases: dict[UUID, list[PhaseCard]] = {row.id: [] for row in rows}
-    for item in session.execute(_PHASES.where(Phase.run_id.in_(list(phases)))) if rows else ():
+    for item in session.execute(_PHASES, {"run_ids": list(phases)}) if rows else ():
         phases[item.run_id].append(_phase(item))
     return [
         RunCard(
@@ -266,8 +281,8 @@ def review_queue(session: Session, limit: int = PAGE) -> list[RunCard]:
 
 def card(session: Session, *, run_id: UUID | None = None, stream_id: int | None = None) -> RunCard | None:
     """One run, by its id or its stream's."""
-    condition = Run.id == run_id if run_id is not None else Run.stream_id == stream_id
-    cards = _cards(session, session.execute(_RUNS.where(condition)).all())
+    which, key = (_RUN, {"run_id": run_id}) if run_id is not None else (_RUN_OF_STREAM, {"stream_id": stream_id})
+    cards = _cards(session, session.execute(which, key).all())
     return cards[0] if cards else None
 
 
@@ -277,36 +292,48 @@ def cards_of_product(session: Session, product_id: UUID) -> list[RunCard]:
     return _cards(session, rows)
 
 
+def _count_of(*only: ColumnElement[bool]) -> CompoundSelect[str, int]:
+    return union_all(
+        *(
+            select(literal(state.value).label("state"), func.count().label("many")).select_from(
+                select(Run.id).where(Run.is_latest, Run.state == state, *only).limit(MANY).subquery()
+            )
+            for state in RunState
+        )
+    )
+
+
+_COUNTS_OF_ALL = _count_of()
+_COUNTS_OF_ONE = _count_of(Run.created_by == bindparam("created_by"))
+
+
 def counts(session: Session, created_by: UUID | None) -> Counts:
     """How many products stand where, by their latest run, each count capped."""
-    mine = [Run.created_by == created_by] if created_by is not None else []
-    parts = [
-        select(literal(state.value).label("state"), func.count().label("many")).select_from(
-            select(Run.id).where(Run.is_latest, Run.state == state, *mine).limit(MANY).subquery()
-        )
-        for state in RunState
-    ]
-    by_state: dict[str, int] = {row.state: row.many for row in session.execute(union_all(*parts))}
+    which, key = (_COUNTS_OF_ONE, {"created_by": created_by}) if created_by else (_COUNTS_OF_ALL, {})
+    by_state: dict[str, int] = {row.state: row.many for row in session.execute(which, key)}
     return Counts(all=min(MANY, sum(by_state.values())), **{state.value: by_state[state.value] for state in RunState})
+
+
+NEWEST = 2**62
+_LOG = (
+    select(Event.seq, Event.at, Event.level, Event.message, Event.data)
+    .where(
+        Event.stream_id == bindparam("stream_id"),
+        Event.level != Level.DEBUG,
+        Event.seq > bindparam("after"),
+        Event.seq <= bindparam("upto"),
+    )
+    .order_by(Event.seq.desc())
+    .limit(bindparam("many", type_=Integer))
+)
 
 
 def log(
     session: Session, stream_id: int, *, after: int = 0, upto: int | None = None, limit: int = LOG_LINES
 ) -> tuple[list[EventLine], bool]:
     """The newest lines of a run's log, newest first, and whether there are older ones. Debug lines are left out."""
-    conditions: list[ColumnExpressionArgument[bool]] = [
-        Event.stream_id == stream_id,
-        Event.level != Level.DEBUG,
-        Event.seq > after,
-    ]
-    if upto is not None:
-        conditions.append(Event.seq <= upto)
-    rows = session.execute(
-        select(Event.seq, Event.at, Event.level, Event.message, Event.data)
-        .where(*conditions)
-        .order_by(Event.seq.desc())
-        .limit(limit + 1)
-    ).all()
+    newest = {"stream_id": stream_id, "after": after, "upto": upto if upto is not None else NEWEST, "many": limit + 1}
+    rows = session.execute(_LOG, newest).all()
     return _lines(rows[:limit]), len(rows) > limit
 
 
