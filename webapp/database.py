@@ -22,6 +22,7 @@ from sqlalchemy import BigInteger, Connection, DateTime, Engine, MetaData, Numer
 from sqlalchemy import Enum as SqlEnum
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import UUID as PgUUID
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, registry
 from uuid_utils.compat import uuid7
 
@@ -204,19 +205,25 @@ def _require_transaction(session: Session) -> None:
 
 _SYSTEM_ENGINE = "lotline_system_engine"
 STATEMENT_TIMEOUT_MS = 30_000
+MIN_IDLE_SECONDS = 5.0
+_GOING_DOWN_OR_COMING_UP = "57P"
+"""SQLSTATEs of a server that ends a connection or does not take one now (57P01 to 57P05)."""
 
 
 def init_app(app: Flask, config: Config) -> None:
     """Bind the session to the app's own login and prepare the system login's engine (neither connects yet)."""
     app.config["SQLALCHEMY_DATABASE_URI"] = config.database_app_url
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(config.database_pool)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(config.database_pool, config.lease_seconds)
     db.init_app(app)
     if not event.contains(Session, "after_begin", _on_begin):
         event.listen(Session, "after_begin", _on_begin)
-    app.extensions[_SYSTEM_ENGINE] = create_engine(config.database_system_url, **_engine_options(2))
+    app.extensions[_SYSTEM_ENGINE] = create_engine(config.database_system_url, **_engine_options(2, config.lease_seconds))
 
 
-def _engine_options(pool_size: int) -> dict[str, Any]:
+def _engine_options(pool_size: int, lease_seconds: float) -> dict[str, Any]:
+    # A process that is frozen, or whose machine is gone, in the middle of a transaction keeps its locks: nobody else
+    # can take its work, or add to its stream. The server lets go of them by the time the lease has run out.
+    idle_ms = round(max(lease_seconds, MIN_IDLE_SECONDS) * 1000)
     return {
         "pool_size": pool_size,
         "max_overflow": 3,
@@ -224,7 +231,14 @@ def _engine_options(pool_size: int) -> dict[str, Any]:
         "pool_pre_ping": True,
         "connect_args": {
             "connect_timeout": 5,
-            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=60000",
+            # A server that vanished without a word is noticed in half a minute, not in the system's two hours.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 30_000,
+            "options": (
+                f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout={idle_ms}"
+            ),
         },
     }
 
@@ -233,6 +247,16 @@ def system_engine() -> Engine:
     """Engine of the login that sees streams and work of all clients, and little else: dispatcher and renderer."""
     engine: Engine = current_app.extensions[_SYSTEM_ENGINE]
     return engine
+
+
+def is_outage(error: DBAPIError) -> bool:
+    """Whether the server is away or going away, rather than refusing what was asked."""
+    if error.connection_invalidated:
+        return True
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    state = getattr(error.orig, "sqlstate", None)  # None: it never came to a connection
+    return state is None or state.startswith(_GOING_DOWN_OR_COMING_UP)
 
 
 def refuse_privileged_login() -> None:

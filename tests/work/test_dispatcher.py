@@ -1,5 +1,7 @@
 """The dispatcher, round by round, on real Postgres and Redis."""
 
+from uuid import UUID
+
 import pytest
 from rq import Queue
 from sqlalchemy import text
@@ -46,6 +48,27 @@ def rung(lane="light"):
     return [job.args[1] for job in Queue(lane, connection=queue.redis()).jobs]
 
 
+def upload(client, many, lane):
+    """Ready work as it comes in; the first bells are rung at once."""
+    with tenant(client.id), transaction() as session:
+        stream = create_stream(session, client.id, "run")
+        settings = {"kind": "phase", "lane": lane, "args": {}, "ready": True}
+        return [
+            services.create(session, client_id=client.id, stream_id=stream.id, **settings).id for _ in range(many)
+        ]
+
+
+def work_one(lane):
+    """Do what the first bell rings for, as the lane's only slot would."""
+    bells = Queue(lane, connection=queue.redis())
+    bell = bells.jobs[0]
+    bells.remove(bell)
+    client_id, work_id = bell.args
+    with tenant(UUID(client_id)), transaction() as session:
+        services.finish(session, services.claim(session, work_id, "slot", 15), "done")
+    return work_id
+
+
 def change(client, work_id, what):
     with tenant(client.id), transaction() as session:
         session.execute(text(f"UPDATE work SET {what} WHERE id = :id"), {"id": work_id})
@@ -88,6 +111,32 @@ def test_what_waited_long_overtakes_fresh_urgent_work_of_others(dispatcher):
     assert rung()[0] == patient
 
 
+def test_what_a_client_brings_later_does_not_overtake_what_it_brought_first(dispatcher):
+    client = make_client()
+    first = upload(client, 8, "heavy")
+    done = []
+    for _ in range(8):
+        done.append(work_one("heavy"))
+        upload(client, 1, "heavy")
+        dispatcher.round()
+    assert done == first
+
+
+def test_clients_that_ring_without_end_do_not_keep_another_waiting_for_ever(dispatcher):
+    waiting, busy = make_client(), [make_client() for _ in range(2)]
+    [old] = backlog(waiting, 1, lane="heavy")
+    change(waiting, old, "run_at = now() - interval '1 minute'")
+    for client in busy:
+        upload(client, 4, "heavy")
+    done = []
+    for number in range(12):
+        done.append(work_one("heavy"))
+        upload(busy[number % 2], 1, "heavy")
+        dispatcher._rerung_at = 0
+        dispatcher.round()
+    assert old in done
+
+
 def test_an_expired_lease_makes_the_work_ready_and_counts_a_crash(dispatcher):
     client = make_client()
     [work_id] = backlog(client, 1)
@@ -124,6 +173,14 @@ def test_when_redis_forgot_everything_all_bells_are_rung_again(dispatcher):
     dispatcher.round()
     assert rung() == ids
     assert queue.redis().get(EPOCH_KEY)
+
+
+def test_a_first_dispatcher_rings_for_what_an_empty_redis_has_forgotten(app, dispatcher):
+    ids = backlog(make_client(), 3)
+    dispatcher.round()
+    queue.redis().flushdb()
+    Dispatcher(app).round()
+    assert rung() == ids
 
 
 def test_a_single_lost_bell_is_rung_again_after_a_lease(dispatcher):

@@ -99,9 +99,22 @@ def start_run(
 
 
 def run_again(session: Session, product_id: UUID, user_id: UUID | None) -> Run:
-    """Start a new run of a product, with what its uploader typed the first time."""
+    """Start a new run of a product, with what its uploader typed the first time.
+
+    Raises:
+        Conflict: a run is under way, also one that somebody started a moment ago, or the product is removed.
+    """
+    # The product is locked before its run, as everywhere; so of two who start again the second sees the first's run.
+    product = session.get(Product, product_id, with_for_update=True, populate_existing=True)
+    if product is None:
+        raise NotFound("There is no such product.")
+    if product.deleted_at is not None:
+        raise Conflict("This product has been removed. Put it back first.")
     last = session.execute(
-        select(Run).where(Run.product_id == product_id, Run.is_latest).with_for_update()
+        select(Run)
+        .where(Run.product_id == product_id, Run.is_latest)
+        .with_for_update()
+        .execution_options(populate_existing=True)
     ).scalar_one_or_none()
     if last is None:
         raise NotFound("There is no such product.")
@@ -269,11 +282,20 @@ def put_back(session: Session, product_id: UUID) -> Run:
 
 
 def _locked_product(session: Session, product_id: UUID) -> tuple[Product, Run]:
-    """A product, removed or not, and its newest run; the run's work is locked first, as everywhere."""
-    newest = select(func.max(Run.number)).where(Run.product_id == product_id).scalar_subquery()
-    run = session.execute(select(Run).where(Run.product_id == product_id, Run.number == newest)).scalar_one_or_none()
+    """A product, removed or not, and its newest run, both locked and as they are now, with all of the run's work."""
+    newest = select(Run).where(Run.product_id == product_id).order_by(Run.number.desc()).limit(1)
+    run = session.execute(newest).scalar_one_or_none()
     if run is None:
         raise NotFound("There is no such product.")
+    product, run = _locked_whole(session, run)
+    if session.execute(newest).scalar_one().id != run.id:
+        raise Conflict("Somebody started this product again at this moment.")
+    return product, run
+
+
+def _locked_whole(session: Session, run: Run) -> tuple[Product, Run]:
+    """A run's product and the run, as they are now, locked together with all of the run's work, in the order that
+    everybody keeps: work, product, run."""
     session.execute(
         select(Work.id)
         .join(Phase, Phase.work_id == Work.id)
@@ -281,8 +303,9 @@ def _locked_product(session: Session, product_id: UUID) -> tuple[Product, Run]:
         .order_by(Work.id)
         .with_for_update(of=Work)
     )
-    product = session.get_one(Product, product_id, with_for_update=True, populate_existing=True)
-    return product, run
+    product = session.get_one(Product, run.product_id, with_for_update=True, populate_existing=True)
+    # What was read before the locks may be old: a worker may just have ended the run.
+    return product, session.get_one(Run, run.id, with_for_update=True, populate_existing=True)
 
 
 def confirm(session: Session, run_id: UUID, settled: dict[str, str | None], *, by_name: str) -> Analysis:
@@ -293,14 +316,19 @@ def confirm(session: Session, run_id: UUID, settled: dict[str, str | None], *, b
     Raises:
         Conflict: the run is not in review any more.
     """
-    run, item = _locked(session, run_id, PhaseName.ANALYSIS.number)
+    found_run = session.get(Run, run_id)
+    if found_run is None:
+        raise NotFound("There is no such run.")
+    _, run = _locked_whole(session, found_run)
     if run.state is not RunState.REVIEW:
         raise Conflict("This product is not waiting for a review any more.")
     places, found = findings.read_all(session, run_id)
     before: Analysis | None = found[PhaseName.ANALYSIS]
     if before is None:
         raise Conflict("This run has no findings to confirm.")
-    moved = work.release(session, item.id, f"Confirmed by {by_name}", {"by": by_name})
+    moved = work.release(
+        session, places[PhaseName.ANALYSIS].work_id, f"Confirmed by {by_name}", {"by": by_name}
+    )
     after = settle(before, settled, f"{by_name} confirmed it")
     place = Place(
         run_id=run_id,
@@ -387,7 +415,7 @@ class _Item(msgspec.Struct, frozen=True):
 
 
 def _locked(session: Session, run_id: UUID, number: int) -> tuple[Run, _Item]:
-    """A run and the work of one of its phases, locked in the order that everybody keeps: work first."""
+    """A run and the work of one of its phases, locked in the order that everybody keeps: work, (product,) run."""
     row = session.execute(
         select(Work.id, Work.state, Work.args)
         .join(Phase, Phase.work_id == Work.id)

@@ -27,6 +27,7 @@ from webapp.work import registry
 from webapp.work.events import NewEvent, append
 from webapp.work.models import Level, WorkState
 from webapp.work.moves import level_of, move
+from webapp.work.services import RINGS_PER_CLIENT
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,9 @@ WINDOWS = {"heavy": 4, "light": 32, "bulk": 32}
 one, so the queue whose work takes seconds has a short window; the backlog lives in Postgres."""
 AGEING_SECONDS = 60.0
 """Waiting this long is worth one step of priority, so that nothing waits for ever."""
+PATIENCE_SECONDS = 10.0
+"""Bells that clients ring by themselves can keep a window full without end. Who has waited this long gets as many bells
+as a client may ring by itself, window or not."""
 EPOCH_KEY = "lotline:epoch"
 
 _EXPIRED = text("""
@@ -59,6 +63,7 @@ _RUNG = text("""
 """)
 # The next few of every client by a loose index scan (one probe per client, however long the backlog), then one of
 # each client in turn. A client's turn counts what it already has running, so a newcomer does not wait behind it.
+# Beyond the window's room only those go that bells rung past the dispatcher have kept waiting.
 _NEXT = text("""
     WITH RECURSIVE clients AS (
         (SELECT client_id FROM work WHERE state = 'ready' AND dispatched_at IS NULL AND queue = :queue
@@ -68,26 +73,28 @@ _NEXT = text("""
                   AND client_id > clients.client_id ORDER BY client_id LIMIT 1)
         FROM clients WHERE clients.client_id IS NOT NULL
     ), busy AS (
-        SELECT client_id, count(*) AS many FROM work
+        SELECT client_id, count(*) AS many, count(*) FILTER (WHERE state = 'ready') AS hanging FROM work
         WHERE queue = :queue AND (state = 'running' OR (state = 'ready' AND dispatched_at IS NOT NULL))
         GROUP BY client_id
     ), candidates AS (
         SELECT next.id, next.run_at,
-               coalesce(busy.many, 0)
-                 + row_number() OVER (PARTITION BY clients.client_id ORDER BY next.priority, next.run_at, next.id)
-                 AS turn,
-               next.priority - extract(epoch FROM clock_timestamp() - next.run_at) / :ageing AS urgency
+               coalesce(busy.many, 0) + row_number() OVER own AS turn,
+               next.priority - extract(epoch FROM clock_timestamp() - next.run_at) / :ageing AS urgency,
+               coalesce(busy.hanging, 0) + row_number() OVER own <= :share
+                 AND next.run_at < clock_timestamp() - make_interval(secs => :patience) AS starving
         FROM clients
         LEFT JOIN busy USING (client_id)
         CROSS JOIN LATERAL (
             SELECT id, run_at, priority FROM work
             WHERE state = 'ready' AND dispatched_at IS NULL AND queue = :queue AND client_id = clients.client_id
-            ORDER BY priority, run_at, id LIMIT :room
+            ORDER BY priority, run_at, id LIMIT greatest(:room, :share)
         ) AS next
         WHERE clients.client_id IS NOT NULL
+        WINDOW own AS (PARTITION BY clients.client_id ORDER BY next.priority, next.run_at, next.id)
+    ), placed AS (
+        SELECT id, starving, row_number() OVER (ORDER BY turn, urgency, run_at, id) AS place FROM candidates
     ), chosen AS (
-        SELECT id, row_number() OVER (ORDER BY turn, urgency, run_at, id) AS place
-        FROM candidates ORDER BY place LIMIT :room
+        SELECT id, place FROM placed WHERE place <= :room OR starving
     ), rung AS (
         UPDATE work SET dispatched_at = clock_timestamp()
         WHERE id IN (SELECT id FROM work WHERE id IN (SELECT id FROM chosen) AND state = 'ready'
@@ -136,12 +143,13 @@ class Dispatcher:
         self._take(_EXPIRED, self._reap)
         self._take(_DUE, self._wake)
         self._notice_lost_bells()
-        if now - self._rerung_at >= RERING_EVERY_SECONDS:
+        thorough = now - self._rerung_at >= RERING_EVERY_SECONDS
+        if thorough:
             for lane in WINDOWS:
                 self._rering(lane)
             self._rerung_at = now
         for lane, window in WINDOWS.items():
-            self._ring(lane, window)
+            self._ring(lane, window, even_if_full=thorough)
 
     def _take(self, which: object, handle: Callable[[Connection, int], "tuple[UUID, int, int]"]) -> None:
         """Handle the rows one transaction each, so that a stream's lock is held for one event only."""
@@ -178,22 +186,28 @@ class Dispatcher:
         return moved.client_id, moved.stream_id, append(connection, moved.stream_id, [event])
 
     def _notice_lost_bells(self) -> None:
-        """Redis lost its memory: its epoch key changed or vanished. Every ready row's bell counts as not rung."""
+        """Redis lost its memory: its epoch key changed or vanished. Every ready row's bell counts as not rung.
+
+        The key is set anew only after that: a dispatcher that dies in between leaves it to the next one.
+        """
         try:
             found = self._redis.get(EPOCH_KEY)
             if found is None:
+                self._forget_bells()
                 fresh = secrets.token_hex(8).encode()
                 self._redis.set(EPOCH_KEY, fresh, nx=True)
                 found = self._redis.get(EPOCH_KEY) or fresh
+            elif self._epoch is not None and found != self._epoch:
+                self._forget_bells()
         except RedisError:
             return
-        if found != self._epoch:
-            if self._epoch is not None:
-                log.warning("redis_lost_its_memory")
-                with self._engine.begin() as connection:
-                    for lane in WINDOWS:
-                        connection.execute(_FORGET_BELLS, {"queue": lane, "before": "infinity"})
-            self._epoch = found if isinstance(found, bytes) else bytes(str(found), "ascii")
+        self._epoch = found if isinstance(found, bytes) else bytes(str(found), "ascii")
+
+    def _forget_bells(self) -> None:
+        log.warning("redis_lost_its_memory")
+        with self._engine.begin() as connection:
+            for lane in WINDOWS:
+                connection.execute(_FORGET_BELLS, {"queue": lane, "before": "infinity"})
 
     def _rering(self, lane: str) -> None:
         """Bells older than a lease whose message is no longer in Redis were lost on the way: ring them again."""
@@ -214,12 +228,21 @@ class Dispatcher:
                     {"queue": lane, "lease": self._config.lease_seconds},
                 )
 
-    def _ring(self, lane: str, window: int) -> None:
+    def _ring(self, lane: str, window: int, *, even_if_full: bool) -> None:
         with self._engine.begin() as connection:
             rung, _ = connection.execute(_RUNG, {"queue": lane, "lease": self._config.lease_seconds}).one()
-            room = window - rung
-            if room <= 0:
+            room = max(window - rung, 0)
+            if not room and not even_if_full:
                 return
-            rows = connection.execute(_NEXT, {"queue": lane, "room": room, "ageing": AGEING_SECONDS}).all()
+            rows = connection.execute(
+                _NEXT,
+                {
+                    "queue": lane,
+                    "room": room,
+                    "share": RINGS_PER_CLIENT,
+                    "ageing": AGEING_SECONDS,
+                    "patience": PATIENCE_SECONDS,
+                },
+            ).all()
         if rows:
             queue.ring(lane, [(row.client_id, row.id) for row in rows], self._redis)

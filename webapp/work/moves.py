@@ -48,14 +48,18 @@ _EFFECTS: dict[WorkState, str] = {
     # The epoch moves on, so that whoever held the lease can write nothing any more.
     S.STOPPED: f"{_NO_LEASE}, epoch = epoch + 1, dispatched_at = NULL, finished_at = clock_timestamp()",
 }
-RING = """dispatched_at = CASE WHEN (
+RING = """dispatched_at = CASE WHEN NOT EXISTS (
+        SELECT FROM work waits WHERE waits.client_id = work.client_id AND waits.queue = work.queue
+           AND waits.state = 'ready' AND waits.dispatched_at IS NULL
+    ) AND (
         SELECT count(*) FROM (
             SELECT 1 FROM work rung WHERE rung.client_id = work.client_id AND rung.queue = work.queue
                AND rung.state = 'ready' AND rung.dispatched_at IS NOT NULL LIMIT :most_rung
         ) AS hanging
     ) < :most_rung THEN clock_timestamp() END"""
-"""Mark work that becomes ready as rung for, unless `most_rung` bells of its client hang in that queue already; with
-a true result, `Moved.rung`, the caller rings. (Seen by the app's login, the client's own work is all there is.)"""
+"""Mark work that becomes ready as rung for, unless `most_rung` bells of its client hang in that queue already, or work
+of its client waits there for the dispatcher: that one is not to be overtaken for ever. With a true result,
+`Moved.rung`, the caller rings. (Seen by the app's login, the client's own work is all there is.)"""
 _EFFECTS_RINGING = {S.READY: _EFFECTS[S.READY].replace("dispatched_at = NULL", RING)}
 _LEVELS = {S.FAILED: Level.ERROR, S.WAITING: Level.WARNING, S.STOPPED: Level.WARNING, S.HELD: Level.WARNING}
 RETURNING = (

@@ -4,13 +4,14 @@ import logging
 import os
 import socket
 import threading
+import time
 from uuid import UUID
 
 from flask import current_app
 from sqlalchemy.exc import DBAPIError
 
 from webapp.config import Config
-from webapp.database import db, tenant, transaction
+from webapp.database import db, is_outage, tenant, transaction
 from webapp.errors import DomainError, PermanentError, RetryLater
 from webapp.logs import bound
 from webapp.work import kinds, services
@@ -19,6 +20,8 @@ from webapp.work.models import WorkState
 from webapp.work.moves import LeaseLost
 
 log = logging.getLogger(__name__)
+
+OUTAGE_PAUSE_SECONDS = 0.5
 
 draining = threading.Event()
 """Set when this process was asked to end."""
@@ -40,13 +43,13 @@ def perform(client_id: str, work_id: int) -> None:
     """Claim one piece of work and do it. A bell that is late or doubled finds nothing to claim and is forgotten.
 
     Never raises for what the work does: its errors end in Postgres. What cannot be written there (the database is
-    away) is left to the lease to run out.
+    away) is left to the lease to run out. A bell that rings while the database is away is kept in hand until it is
+    back: given up, each would be missed for a lease, and a slot gives up hundreds in a second.
     """
     config: Config = current_app.extensions["lotline_config"]
     try:
         with tenant(UUID(client_id)):
-            with transaction() as session:
-                claim = services.claim(session, work_id, owner(), config.lease_seconds)
+            claim = _claim(work_id, config)
             if claim is not None:
                 with bound(client_id=client_id, work_id=work_id, **claim.args.get("event", {}), **_run_of(claim)):
                     _do(Lease(claim, config.lease_seconds, draining), config)
@@ -54,6 +57,20 @@ def perform(client_id: str, work_id: int) -> None:
         log.exception("database_away")
     finally:
         db.session.remove()
+
+
+def _claim(work_id: int, config: Config) -> services.Claim | None:
+    """The claim, if need be after an outage of the database. If an earlier try was written after all, but its answer
+    was lost, that lease runs out by itself."""
+    while True:
+        try:
+            with transaction() as session:
+                return services.claim(session, work_id, owner(), config.lease_seconds)
+        except DBAPIError as error:
+            if not is_outage(error) or draining.is_set():
+                raise
+            log.warning("bell_waits_for_database", extra={"work_id": work_id, "reason": str(error).splitlines()[0]})
+            time.sleep(OUTAGE_PAUSE_SECONDS)
 
 
 def _do(lease: Lease, config: Config) -> None:
@@ -74,7 +91,7 @@ def _do(lease: Lease, config: Config) -> None:
     except RetryLater as error:
         _fail(lease, kind, str(error), after_seconds=error.after_seconds)
     except DBAPIError as error:
-        if error.connection_invalidated:
+        if is_outage(error):
             raise
         log.exception("work_failed_in_database")
         _fail(lease, kind, f"the database refused it ({type(error.orig).__name__})")

@@ -7,6 +7,8 @@ from webapp.lib import gtin
 from webapp.phases.analysis import names
 from webapp.phases.facts import Alternative, Barcode, Evidence, TextLine
 
+WORTH_TELLING = 40
+"""Confidence from which a number that was not chosen is shown as an alternative."""
 PRINT = "print"
 """Name of the witness `digits printed under the bars` among the decoders."""
 
@@ -66,8 +68,9 @@ def numbers(
             read.setdefault(code.gtin14, []).append(code)
     suspected: dict[str, Number] = {}
     for code in doubtful:
-        if code.gtin14 and code.gtin14 not in read and code.votes > 1:
-            suspected.setdefault(code.gtin14, _suspected(code.gtin14, [_seen(code)], 40))
+        if code.gtin14 and code.gtin14 not in read:
+            confidence = WORTH_TELLING if code.votes > 1 else 20
+            suspected.setdefault(code.gtin14, _suspected(code.gtin14, [_seen(code)], confidence))
     for number, line in printed.items():
         if number not in read:
             says = f"The digits {gtin.written(number)} are printed on the label, but no bars could be read with them."
@@ -89,7 +92,8 @@ def numbers(
 
 def alternatives(numbers: Sequence[Number], chosen: Number | None) -> tuple[Alternative, ...]:
     """Up to three other numbers, as they stand under the bars."""
-    others = [number for number in numbers if chosen is None or number.gtin14 != chosen.gtin14]
+    told = [number for number in numbers if number.confidence >= WORTH_TELLING]
+    others = [number for number in told if chosen is None or number.gtin14 != chosen.gtin14]
     return tuple(Alternative(value=number.gtin14, confidence=min(number.confidence, 50)) for number in others[:3])
 
 
