@@ -57,7 +57,10 @@ def find(name: str) -> Path | None:
     """The file behind a static name, or None."""
     joined = VENDOR.get(name) or safe_join(str(STATIC), name)
     path = Path(joined) if joined else None
-    return path if path and path.is_file() else None
+    try:
+        return path if path and path.is_file() else None
+    except OSError:  # a name longer than any file's
+        return None
 
 
 @bare

@@ -217,7 +217,9 @@ def init_app(app: Flask, config: Config) -> None:
     db.init_app(app)
     if not event.contains(Session, "after_begin", _on_begin):
         event.listen(Session, "after_begin", _on_begin)
-    app.extensions[_SYSTEM_ENGINE] = create_engine(config.database_system_url, **_engine_options(2, config.lease_seconds))
+    app.extensions[_SYSTEM_ENGINE] = create_engine(
+        config.database_system_url, **_engine_options(2, config.lease_seconds)
+    )
 
 
 def _engine_options(pool_size: int, lease_seconds: float) -> dict[str, Any]:

@@ -22,10 +22,11 @@ from webapp.config import MEBIBYTE
 from webapp.database import db
 from webapp.errors import DomainError
 from webapp.limits import limiter
+from webapp.storage import DISK_IS_FULL, NO_SPACE
 
 log = logging.getLogger(__name__)
 
-PAGES = {400, 403, 404, 413, 429, 500}
+PAGES = {400, 403, 404, 409, 413, 429, 500}
 AS_NOTICE = {"HX-Retarget": "#flashes", "HX-Reselect": "[data-notice]", "HX-Reswap": "innerHTML show:none"}
 TRY_AGAIN_SECONDS = 5
 BARE_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Lotline</title>
@@ -43,6 +44,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(DataError, _value_does_not_fit)
     for away in (OperationalError, InterfaceError, PoolTimeoutError):
         app.register_error_handler(away, _database_is_away)
+    app.register_error_handler(OSError, _disk_may_be_full)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -57,7 +59,10 @@ def refuse_strange_address() -> None:
 
 
 def refuse_strange_form() -> None:
-    """Refuse zero bytes in form fields and file names. Reads the body, so it comes after the guard."""
+    """Refuse zero bytes in form fields and file names, and fields without a name. Reads the body, so it comes after the
+    guard."""
+    if any(name is None for name in (*request.form, *request.files)):  # as werkzeug reads a part that has none
+        raise BadRequest("nameless field")
     names = [file.filename or "" for _, file in request.files.items(multi=True)]
     _refuse_zero_bytes(*_texts(request.form), *names)
 
@@ -137,6 +142,14 @@ def _database_is_away(error: SQLAlchemyError) -> Response:
     response = answer(HTTPStatus.SERVICE_UNAVAILABLE)
     response.headers["Retry-After"] = str(TRY_AGAIN_SECONDS)
     return response
+
+
+def _disk_may_be_full(error: OSError) -> Response:
+    """No room for a body that is being received: large ones are kept in temporary files before any view sees them."""
+    if error.errno not in NO_SPACE:
+        return _unexpected(error)
+    log.error("disk_is_full", exc_info=error, extra={"endpoint": request.endpoint})
+    return answer(HTTPStatus.INSUFFICIENT_STORAGE, says=DISK_IS_FULL)
 
 
 def _unexpected(error: Exception) -> Response:

@@ -13,6 +13,8 @@ from webapp.database import new_id
 log = logging.getLogger(__name__)
 
 HEADER = "X-Request-ID"
+UNLOGGED_PATHS = "/sign-in/"
+"""Not logged, not even one that no route takes: a link with a slash too many is still a link."""
 QUIET = {"static", "health.alive", "health.ready"}
 _GIVEN = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -37,9 +39,8 @@ def init_app(app: Flask, *, trust_given_id: bool) -> None:
             "request",
             extra={
                 "method": request.method,
-                # The rule, not the path: a sign-in link's path is a secret.
                 "rule": request.url_rule.rule if request.url_rule else None,
-                "path": None if request.view_args and "token" in request.view_args else request.path[:200],
+                "path": None if request.path.startswith(UNLOGGED_PATHS) else request.path[:200],
                 "status": response.status_code,
                 "milliseconds": round((time.perf_counter() - g.began) * 1000, 1),
                 "user_id": viewer and viewer.id,

@@ -28,6 +28,7 @@ INCOMING = ".incoming"
 LEFTOVER_SECONDS = 24 * 60 * 60.0
 CHUNK_BYTES = 1 << 20
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+DISK_IS_FULL = "The server's disk is full, so nothing was kept. Tell whoever looks after it, then try again."
 _ROOT = "lotline_photos"
 
 
@@ -131,9 +132,7 @@ def _incoming(source: bytes | BinaryIO) -> Iterator[tuple[Path, str, int]]:
         yield temporary, sha256, size
     except OSError as error:
         if error.errno in NO_SPACE:
-            raise StorageFull(
-                "The server's disk is full, so nothing was kept. Tell whoever looks after it, then try again."
-            ) from error
+            raise StorageFull(DISK_IS_FULL) from error
         raise
     finally:
         temporary.unlink(missing_ok=True)

@@ -516,6 +516,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state = 'ready' AND dispatched_at IS NULL"),
     )
+    op.create_index(
+        "ix_work_rung",
+        "work",
+        ["queue", "client_id", "dispatched_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'ready' AND dispatched_at IS NOT NULL"),
+    )
     op.create_index("ix_work_client_stream", "work", ["client_id", "stream_id"], unique=False)
     op.create_index(
         "ix_work_queue",
@@ -1082,6 +1089,11 @@ def downgrade() -> None:
         "ix_work_queue", table_name="work", postgresql_where=sa.text("state IN ('ready', 'running', 'waiting')")
     )
     op.drop_index("ix_work_client_stream", table_name="work")
+    op.drop_index(
+        "ix_work_rung",
+        table_name="work",
+        postgresql_where=sa.text("state = 'ready' AND dispatched_at IS NOT NULL"),
+    )
     op.drop_index(
         "ix_work_backlog",
         table_name="work",

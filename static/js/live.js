@@ -20,6 +20,7 @@
   let wrapper = null; // htmx-ext-ws' handle on it
   let since = Date.now(); // when it was made, or last heard
   let isLive = false;
+  let tries = 0; // since it was live
   let hasEnded = false; // nobody is signed in here any more, or what was shown is gone
   let freshAt = Date.now(); // the page itself came fresh
   let poll = null; // what ends the one under way
@@ -44,6 +45,7 @@
 
   const becomeLive = () => {
     isLive = true;
+    tries = 0;
     freshAt = Date.now();
     clearTimeout(pollTimer);
     poll?.abort(); // its answer would be older than what the socket brought
@@ -109,9 +111,11 @@
 
   // --- the socket
 
-  htmx.config.wsReconnectDelay = (tries) => {
+  // The extension counts a socket that opens as a success, even if it is closed at once; ours counts once it is live.
+  htmx.config.wsReconnectDelay = () => {
     if (hasEnded) return 3600000;
-    return 50 + Math.random() * (Math.min(LONGEST_DELAY_MS, 300 * 2 ** tries) - 50);
+    tries += 1;
+    return 50 + Math.random() * (Math.min(LONGEST_DELAY_MS, 150 * 2 ** tries) - 50);
   };
 
   const create = htmx.createWebSocket;

@@ -122,4 +122,5 @@
 
   if (views.length) showView(views[0]);
   form.querySelectorAll(".input").forEach(press);
+  form.querySelector("[aria-invalid]")?.focus();
 })();

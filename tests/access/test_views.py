@@ -161,6 +161,15 @@ def test_a_role_is_changed_and_written_down(browser, admin, client, owner):
     ]
 
 
+@pytest.mark.parametrize("role", ["operator", "", "Admin"])
+def test_a_role_that_there_is_not_changes_nothing(browser, client, owner, role):
+    member = make_member(client, Role.REVIEWER)
+    answer = browser.submit("/users", {"do": "role", "user_id": str(member.id), "role": role})
+    assert answer.status_code == 422
+    assert "Choose one of the roles" in answer.text
+    assert roles(owner, client)[member.id] == "reviewer"
+
+
 def test_a_removed_member_is_out_at_once(browser, client, sign_in, owner):
     member = make_member(client)
     theirs = sign_in(member)

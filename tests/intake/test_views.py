@@ -1,7 +1,9 @@
 """Uploads as browsers send them: what is taken, what is refused and why, and that nothing is lost or doubled."""
 
+import hashlib
 import io
 import re
+import time
 from uuid import uuid4
 
 import pytest
@@ -15,6 +17,8 @@ from webapp.access.models import Role
 from webapp.audit.models import AuditEntry
 from webapp.catalog import imaging
 from webapp.database import db, reading, tenant
+from webapp.intake import pictures
+from webapp.lib.image_errors import ImageError, ImageProblem
 from webapp.pipeline.models import Phase, Run
 from webapp.work.models import Event, Work
 
@@ -293,6 +297,34 @@ def test_number_of_queries_does_not_grow_with_the_photos(client, upload, count_q
         counts.append(len(statements))
     assert counts[0] == counts[1]
     assert len(products(client)) == 3
+
+
+def test_files_that_only_keep_the_decoder_busy_are_not_all_tried(client, upload, monkeypatch):
+    tried = []
+
+    def slow(_data, name):
+        tried.append(name)
+        time.sleep(0.06)
+        raise ImageError(ImageProblem.TOO_SLOW, "takes too long to read", name)
+
+    monkeypatch.setattr(imaging, "normalise", slow)
+    monkeypatch.setattr(pictures, "WASTED_SECONDS", 0.1)
+    answer = upload(*[(f"{seed}.jpg", draw(seed)) for seed in range(20)])
+    assert answer.status_code == 422
+    assert len(tried) <= 2
+    assert answer.text.count("<span>Other files of this upload took too long") == 20 - len(tried)
+    assert products(client) == []
+
+
+def test_however_many_files_are_refused_the_messages_fit_into_a_cookie(client, upload):
+    junk = [(f"{hashlib.sha512(bytes([n])).hexdigest()}-{n}.jpg", b"junk %d" % n) for n in range(60)]
+    answer = upload(("good.jpg", draw(1)), *junk, headers={})
+    assert answer.status_code == 303
+    assert all(len(cookie) < 4000 for cookie in answer.headers.getlist("Set-Cookie"))
+    page = upload.browser.get(answer.location).text
+    assert page.count("was not accepted. ") == 5
+    assert "55 more files were not accepted" in page
+    assert "1 photo is safe" in page
 
 
 def test_desk_of_another_client_shows_nothing_of_it(client, upload, owner):

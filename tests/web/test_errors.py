@@ -1,9 +1,11 @@
 """Each thing that can go wrong has its page, its status, and for htmx its message."""
 
+import errno
+import io
 import logging
 
 import pytest
-from flask import abort
+from flask import Request, abort
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
@@ -140,3 +142,25 @@ def test_a_stale_form_is_told_so(sign_in, browse, in_app):
     assert "did not arrive whole" in answer.text
     of_another = browse.form_token()
     assert browser.post("/account", data={"csrf_token": of_another, "do": "revoke_others"}).status_code == 400
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_fills_while_a_body_arrives_is_said(sign_in, in_app, monkeypatch, code):
+    class Full(io.BytesIO):
+        def write(self, _data):
+            raise OSError(code, "no room")
+
+    monkeypatch.setattr(Request, "_get_file_stream", lambda *_args, **_kwargs: Full())
+    browser = sign_in(make_member(make_client()))
+    for headers in ({}, HTMX):
+        answer = browser.submit("/intake", {"photos": (io.BytesIO(b"x" * 1000), "a.jpg")}, headers=headers)
+        assert answer.status_code == 507
+        assert "disk is full, so nothing was kept" in answer.text
+        assert "data-notice" in answer.text
+
+
+def test_other_trouble_with_files_is_our_fault(fail, caplog):
+    answer = fail(throw(OSError(errno.EIO, "a secret path")))
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+    assert "request_failed" in caplog.text

@@ -98,5 +98,7 @@ def test_what_is_logged_in_a_request_carries_its_id(app, browse, lines, monkeypa
 
 def test_secrets_are_not_logged(browse, lines):
     browse.get("/sign-in/a-secret-token")
+    browse.get("/sign-in/a-secret-token/")
+    browse.put("/sign-in/a-secret-token")
     browse.submit("/sign-in", {"email": "a@example.com", "password": "a-secret-password"})
     assert "a-secret" not in json.dumps(lines())

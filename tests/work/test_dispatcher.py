@@ -53,9 +53,7 @@ def upload(client, many, lane):
     with tenant(client.id), transaction() as session:
         stream = create_stream(session, client.id, "run")
         settings = {"kind": "phase", "lane": lane, "args": {}, "ready": True}
-        return [
-            services.create(session, client_id=client.id, stream_id=stream.id, **settings).id for _ in range(many)
-        ]
+        return [services.create(session, client_id=client.id, stream_id=stream.id, **settings).id for _ in range(many)]
 
 
 def work_one(lane):

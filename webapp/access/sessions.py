@@ -43,6 +43,8 @@ class Person:
     role: Role | None = None
     client_id: UUID | None = None
     client_name: str | None = None
+    worked_for: UUID | None = None
+    """The client that the session names, which the user may have left."""
 
     @property
     def user_id(self) -> UUID:
@@ -97,6 +99,7 @@ def recognise(token: str) -> Recognised | None:
         is_operator=is_operator,
         time_zone=time_zone or None,
         clients=places,
+        worked_for=working_for,
     )
     place = next((place for place in places if place.id == working_for), places[0] if places else None)
     if place is None:
@@ -111,8 +114,18 @@ def touch(person: Person, days: int) -> None:
         connection.execute(
             update(UserSession)
             .where(UserSession.id == person.session_id, UserSession.revoked_at.is_(None))
-            .values(last_seen_at=func.now(), expires_at=_in_days(days), client_id=person.client_id)
+            .values(last_seen_at=func.now(), expires_at=_in_days(days))
         )
+        if person.client_id != person.worked_for:
+            # Only where it still stands as it was read: a switch to another client at this very moment wins.
+            connection.execute(
+                update(UserSession)
+                .where(
+                    UserSession.id == person.session_id,
+                    UserSession.client_id.is_not_distinct_from(person.worked_for),
+                )
+                .values(client_id=person.client_id)
+            )
 
 
 def begin(user_id: UUID, actor: Actor, days: int, client_id: UUID | None = None) -> str:

@@ -257,7 +257,9 @@ def _add_member(viewer: Viewer, form: Form) -> str | NewLink:
 
 
 def _change_role(viewer: Viewer, _form: Form) -> str:
-    role = Form.of(request.form, "role").role()
+    choice = Form.of(request.form, "role")
+    role = choice.role()
+    choice.require_valid()
     services.change_role(viewer.client_id, _chosen_member(), current_actor(), role)
     return _("Saved.")
 

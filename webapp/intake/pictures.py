@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 
 CHUNK_BYTES = 1 << 20
 COPY_EXTENSION = ".jpg"
+WASTED_SECONDS = 30.0
+"""How long the decoder may be kept busy by files of one upload that turn out to be no photos: there is one decoder per
+web process, and everybody's photos wait for it."""
 
 
 class Upload(NamedTuple):
@@ -98,14 +102,21 @@ def normalise(candidates: Sequence[Candidate], max_photos: int) -> tuple[list[Pi
     """
     pictures: list[Picture] = []
     refused = []
+    wasted_seconds = 0.0
     for file in candidates:
         if len(pictures) == max_photos:
             refused.append(Refusal(file.file_name, f"One product takes up to {max_photos} photos; this is one more."))
             continue
+        if wasted_seconds > WASTED_SECONDS:
+            reason = "Other files of this upload took too long to read; please send this one again without them."
+            refused.append(Refusal(file.file_name, reason))
+            continue
         file.stream.seek(0)
+        began = time.monotonic()
         try:
             pictures.append(Picture(file, imaging.normalise(file.stream.read(), "This file")))
         except ImageError as error:
+            wasted_seconds += time.monotonic() - began
             refused.append(Refusal(file.file_name, error.says))
     return pictures, refused
 

@@ -25,6 +25,9 @@ from webapp.words import _, counted
 
 bp = Blueprint("intake", __name__)
 
+MAX_NAMED, MAX_NAME_SHOWN = 5, 60
+"""Messages for the next page travel in a cookie, of which browsers keep 4 KB and proxies pass on little more."""
+
 
 class Limits(NamedTuple):
     """What one upload may be, as the form's script checks it beforehand. Sizes in bytes."""
@@ -85,7 +88,8 @@ def samples() -> ResponseReturnValue:
             _take_in(form)
             added += 1
     if added:
-        flash(_("The sample products are on their way: %(count)s of them.", count=added), "success")
+        one, many = "1 sample product is on its way.", "%(num)s sample products are on their way."
+        flash(counted(one, many, added), "success")
     else:
         flash(_("The sample products are here already."), "info")
     return redirect(url_for("pipeline.desk"), HTTPStatus.SEE_OTHER)
@@ -122,8 +126,11 @@ def _take_in(form: IntakeForm) -> Outcome:
 def _taken(outcome: Outcome) -> ResponseReturnValue:
     receipt, rejected = outcome.receipt, outcome.rejected
     address = url_for("pipeline.product", product_id=receipt.product_id)
-    for file_name, reason in rejected:
-        flash(_("%(name)s was not accepted. %(reason)s", name=file_name, reason=reason), "warning")
+    for file_name, reason in rejected[:MAX_NAMED]:
+        flash(_("%(name)s was not accepted. %(reason)s", name=file_name[:MAX_NAME_SHOWN], reason=reason), "warning")
+    if len(rejected) > MAX_NAMED:
+        more = len(rejected) - MAX_NAMED
+        flash(counted("1 more file was not accepted.", "%(num)s more files were not accepted.", more), "warning")
     if receipt.is_new:
         one, many = "1 photo is safe. You can put the item down.", "%(num)s photos are safe. You can put the item down."
         flash(counted(one, many, len(receipt.sha256s)), "success")

@@ -102,7 +102,7 @@ class Hub:
             if mask & ~select.EPOLLOUT:
                 self._read(link)
         elif fd == self._listener.fileno():
-            with contextlib.suppress(BlockingIOError):
+            with contextlib.suppress(OSError):  # gone again, or too many open files: the others go on
                 link = Link(self._listener.accept()[0])
                 self._links[link.fd] = link
                 self._epoll.register(link.fd, select.EPOLLIN)

@@ -326,9 +326,7 @@ def confirm(session: Session, run_id: UUID, settled: dict[str, str | None], *, b
     before: Analysis | None = found[PhaseName.ANALYSIS]
     if before is None:
         raise Conflict("This run has no findings to confirm.")
-    moved = work.release(
-        session, places[PhaseName.ANALYSIS].work_id, f"Confirmed by {by_name}", {"by": by_name}
-    )
+    moved = work.release(session, places[PhaseName.ANALYSIS].work_id, f"Confirmed by {by_name}", {"by": by_name})
     after = settle(before, settled, f"{by_name} confirmed it")
     place = Place(
         run_id=run_id,

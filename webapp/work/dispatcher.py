@@ -20,7 +20,7 @@ from rq import Queue
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from webapp import queue
+from webapp import queue, storage
 from webapp.config import Config
 from webapp.database import system_engine
 from webapp.work import registry
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 ROUND_SECONDS = 0.1
 SEEN_EVERY_SECONDS = 2.0
 RERING_EVERY_SECONDS = 1.0
+SWEEP_EVERY_SECONDS = 3600.0
 BATCH = 100
 WINDOWS = {"heavy": 4, "light": 32, "bulk": 32}
 """How many bells of a queue may hang in Redis. A bell that hangs there can no longer be overtaken by a more urgent
@@ -115,7 +116,8 @@ class Dispatcher:
         self._redis = redis or queue.connect(self._config.redis_url)
         self._epoch: bytes | None = None
         self._name = f"dispatcher:{socket.gethostname()}:{os.getpid()}"
-        self._seen_at = self._rerung_at = float("-inf")
+        self._seen_at = self._rerung_at = self._swept_at = float("-inf")
+        self._app = app
 
     def run(self, stop: threading.Event) -> None:
         """Rounds every tenth of a second; an outage of either server is waited out."""
@@ -123,8 +125,12 @@ class Dispatcher:
             pause = ROUND_SECONDS
             try:
                 self.round()
+                self._sweep()
             except SQLAlchemyError as error:
                 log.warning("dispatcher_round_failed", extra={"reason": str(error).splitlines()[0]})
+                pause = 0.5
+            except Exception:  # one bad row must not end what all others wait for
+                log.exception("dispatcher_round_failed")
                 pause = 0.5
             time.sleep(pause)  # never stop.wait(): a signal handler that sets it could find its lock taken
         try:
@@ -132,6 +138,14 @@ class Dispatcher:
                 registry.sign_off(connection, self._name)
         except SQLAlchemyError as error:
             log.warning("dispatcher_sign_off_failed", extra={"reason": str(error).splitlines()[0]})
+
+    def _sweep(self) -> None:
+        """Once in a while: half-written photos that a crash left behind."""
+        now = time.monotonic()
+        if now - self._swept_at >= SWEEP_EVERY_SECONDS:
+            self._swept_at = now
+            with self._app.app_context():
+                storage.sweep()
 
     def round(self) -> None:
         """Reap, wake, check the bells, ring."""

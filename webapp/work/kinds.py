@@ -27,6 +27,12 @@ def get(name: str) -> Kind:
     return kinds[name]
 
 
+def find(name: str) -> Kind | None:
+    """The kind registered under this name, or None."""
+    kinds: dict[str, Kind] = current_app.config[CONFIG_KEY]
+    return kinds.get(name)
+
+
 def resolve(dotted: str) -> Callable[..., Any]:
     """The function that a dotted string such as `webapp.pipeline.tasks.run_phase` names."""
     module, _, name = dotted.rpartition(".")

@@ -112,7 +112,15 @@ class Work(Base):
             "id",
             postgresql_where=text("state = 'ready' AND dispatched_at IS NULL"),
         ),
-        # What hangs in Redis, what runs (to be reaped), what waits for its time.
+        # The bells that hang in Redis, which are few however long the backlog is.
+        Index(
+            "ix_work_rung",
+            "queue",
+            "client_id",
+            "dispatched_at",
+            postgresql_where=text("state = 'ready' AND dispatched_at IS NOT NULL"),
+        ),
+        # What runs (to be reaped), what waits for its time.
         Index(
             "ix_work_queue",
             "state",

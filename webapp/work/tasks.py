@@ -74,7 +74,11 @@ def _claim(work_id: int, config: Config) -> services.Claim | None:
 
 
 def _do(lease: Lease, config: Config) -> None:
-    claim, kind = lease.claim, kinds.get(lease.claim.kind)
+    claim, kind = lease.claim, kinds.find(lease.claim.kind)
+    if kind is None:  # made by a newer version, which another worker may run already
+        with transaction() as session:
+            services.fail(session, claim, f"this worker does not know how to do {claim.kind!r}", final=False)
+        return
     _doing.append(claim.work_id)
     try:
         if claim.crashes >= services.MAX_CRASHES:

@@ -16,8 +16,9 @@ from webapp.phases.market.profile import STOP_WORDS, Profile
 
 SAME = 80
 """An offer with at least this match counts as the same product. Measured on the labelled pairs by which these rules
-were chosen, so not held out: of the pairs accepted at 80, 90 % are right on Abt-Buy and 84 % on Walmart-Amazon, and they are 79 % and
-75 % of all right pairs. Those pairs were chosen to be hard; most of the wrong ones differ in colour only."""
+were chosen, so not held out: of the pairs accepted at 80, 90 % are right on Abt-Buy and 84 % on Walmart-Amazon, and
+they are 79 % and 75 % of all right pairs. Those pairs were chosen to be hard; most of the wrong ones differ in colour
+only."""
 
 _EXACT = 100
 _SUREST_WITHOUT_BARCODE = 97
