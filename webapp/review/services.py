@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import bindparam, func, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from webapp.access.models import User
@@ -28,6 +29,15 @@ _LOOK = text("""
     WHERE reviews.decided_at IS NULL
       AND (reviews.claimed_by IS NULL OR reviews.claimed_by = :user_id OR reviews.claimed_until < clock_timestamp())
 """)
+
+
+# Whether somebody has the run open or not; the run's own lock, taken before, decides who is first.
+_DECIDE = text("""
+    INSERT INTO reviews (client_id, run_id, decision, decided_by, decided_at, before, after)
+    VALUES (:client_id, :run_id, :decision, :user_id, clock_timestamp(), :before, :after)
+    ON CONFLICT (run_id) DO UPDATE SET decision = excluded.decision, decided_by = excluded.decided_by,
+        decided_at = excluded.decided_at, before = excluded.before, after = excluded.after
+""").bindparams(bindparam("before", type_=JSONB), bindparam("after", type_=JSONB))
 
 
 class Decided(NamedTuple):
@@ -103,19 +113,21 @@ def decide(session: Session, run_id: UUID, decision: Decision, *, user_id: UUID,
     after = decision.values()
     found = pipeline.confirm(session, run_id, after, by_name=user_name)
     before = {name: getattr(found, name).value for name in after}
-    review = session.execute(select(Review).where(Review.run_id == run_id).with_for_update()).scalar_one_or_none()
-    if review is None:
-        review = Review(client_id=run.client_id, run_id=run_id)
-        session.add(review)
-        session.flush()
-    decided_at = session.execute(select(func.clock_timestamp())).scalar_one()
-    review.decision = "confirmed" if before == after else "corrected"
-    review.decided_by, review.decided_at = user_id, decided_at
-    review.before, review.after = before, after
-    session.flush()
+    decision_word = "confirmed" if before == after else "corrected"
+    session.execute(
+        _DECIDE,
+        {
+            "client_id": run.client_id,
+            "run_id": run_id,
+            "decision": decision_word,
+            "user_id": user_id,
+            "before": before,
+            "after": after,
+        },
+    )
     audit.record(
         actor,
-        f"review_{review.decision}",
+        f"review_{decision_word}",
         client_id=run.client_id,
         table="reviews",
         row_id=run_id,
