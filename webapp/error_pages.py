@@ -44,7 +44,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(DataError, _value_does_not_fit)
     for away in (OperationalError, InterfaceError, PoolTimeoutError):
         app.register_error_handler(away, _database_is_away)
-    app.register_error_handler(OSError, _disk_may_be_full)
+    app.register_error_handler(OSError, _body_did_not_come)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -144,8 +144,11 @@ def _database_is_away(error: SQLAlchemyError) -> Response:
     return response
 
 
-def _disk_may_be_full(error: OSError) -> Response:
-    """No room for a body that is being received: large ones are kept in temporary files before any view sees them."""
+def _body_did_not_come(error: OSError) -> Response:
+    """The browser stalled, or there is no room for a body that is being received: large ones are kept in temporary
+    files before any view sees them."""
+    if isinstance(error, BlockingIOError):  # the browser went silent for longer than the server waits
+        return answer(HTTPStatus.REQUEST_TIMEOUT, says="The connection stalled. Please send it again.")
     if error.errno not in NO_SPACE:
         return _unexpected(error)
     log.error("disk_is_full", exc_info=error, extra={"endpoint": request.endpoint})

@@ -16,6 +16,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq import Queue
+from rq.serializers import JSONSerializer
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +49,16 @@ def redis() -> "Redis":
     return client
 
 
-def ring(queue: str, bells: Iterable[tuple[UUID, int]], connection: "Redis | None" = None) -> None:
-    """Tell the slots of `queue` about pieces of work, given as (client id, work id)."""
+def bells(lane: str, connection: "Redis | None" = None) -> Queue:
+    """The bells that hang in one queue. Their content is JSON: RQ's default is pickle, and whoever can write to Redis
+    would run code as the worker."""
+    return Queue(lane, connection=connection or redis(), serializer=JSONSerializer)
+
+
+def ring(lane: str, due: Iterable[tuple[UUID, int]], connection: "Redis | None" = None) -> None:
+    """Tell the slots of `lane` about pieces of work, given as (client id, work id)."""
     try:
-        doorbell = Queue(queue, connection=connection or redis())
-        doorbell.enqueue_many(
+        bells(lane, connection).enqueue_many(
             [
                 Queue.prepare_data(
                     PERFORM,
@@ -62,11 +68,11 @@ def ring(queue: str, bells: Iterable[tuple[UUID, int]], connection: "Redis | Non
                     failure_ttl=FORGET_AFTER_SECONDS,
                     description=f"{PERFORM}({work_id})",
                 )
-                for client_id, work_id in bells
+                for client_id, work_id in due
             ]
         )
     except RedisError as error:
-        log.warning("doorbell_not_rung", extra={"queue": queue, "reason": str(error)})
+        log.warning("doorbell_not_rung", extra={"queue": lane, "reason": str(error)})
 
 
 def publish(messages: Iterable[dict[str, Any]], connection: "Redis | None" = None) -> None:

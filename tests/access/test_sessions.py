@@ -133,20 +133,22 @@ def test_sessions_may_watch_while_they_and_the_membership_hold(app, sign_in, cli
     stranger = make_user()
     sign_in(stranger)
     ids = session_ids(owner)
-    assert sessions.live_sessions(ids) == set(ids[:5])
+    held = [(session_id, client.id) for session_id in ids]
+    assert sessions.live_sessions(held) == set(held[:5])
+    assert sessions.live_sessions([(ids[0], make_client().id)]) == set()  # opened for a client it has left since
     owner.execute("UPDATE sessions SET revoked_at = now() WHERE id = %s", (ids[0],))
     owner.execute("UPDATE sessions SET expires_at = now() WHERE id = %s", (ids[1],))
     owner.execute("UPDATE users SET is_active = false WHERE id = %s", (users[2].id,))
     owner.execute("DELETE FROM memberships WHERE user_id = %s", (users[3].id,))
-    assert sessions.live_sessions(ids) == {ids[4]}
+    assert sessions.live_sessions(held) == {held[4]}
     assert sessions.live_sessions([]) == set()
 
 
-def test_the_client_that_a_session_works_for_is_noted_on_its_first_page(browser, owner):
-    ids = session_ids(owner)
-    assert sessions.live_sessions(ids) == set()
+def test_the_client_that_a_session_works_for_is_noted_on_its_first_page(browser, owner, client):
+    held = [(session_id, client.id) for session_id in session_ids(owner)]
+    assert sessions.live_sessions(held) == set()
     browser.get("/")
-    assert sessions.live_sessions(ids) == set(ids)
+    assert sessions.live_sessions(held) == set(held)
 
 
 def test_sockets_are_told_of_a_revocation_once_it_is_committed(app, member, browser, owner):

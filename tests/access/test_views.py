@@ -114,7 +114,17 @@ def test_the_link_leads_to_where_the_admin_reaches_the_server(app, browser):
     assert "http://10.0.0.7:8000/sign-in/" in answer.text
 
 
-def test_who_has_an_account_already_joins_with_it(browser, client, owner):
+def test_an_account_that_exists_is_not_an_admins_to_give(browser, client, owner):
+    known = make_user(name="Known", password=PASSWORD)
+    answer = browser.submit("/users", {"do": "add", "name": "Other", "email": known.email.upper(), "role": "staff"})
+    assert answer.status_code == 422
+    assert "The operator of this installation can do it" in answer.text
+    assert "Known" not in answer.text
+    assert known.id not in roles(owner, client)
+
+
+def test_an_operator_lets_who_has_an_account_work_here_too(browser, client, owner, admin):
+    owner.execute("UPDATE users SET is_operator = true WHERE id = %s", (admin.id,))
     known = make_user(name="Known", password=PASSWORD)
     answer = browser.submit("/users", {"do": "add", "name": "Other", "email": known.email.upper(), "role": "staff"})
     assert answer.status_code == 303
@@ -233,7 +243,8 @@ def test_no_admin_gets_a_link_to_somebody_with_rights_elsewhere(browser, client,
     assert owner.execute("SELECT count(*) FROM sign_in_links").fetchone() == (0,)
 
 
-def test_a_link_that_one_admin_holds_does_not_lead_to_the_next_client(browser, app):
+def test_a_link_that_one_admin_holds_does_not_lead_to_the_next_client(browser, app, admin, owner):
+    owner.execute("UPDATE users SET is_operator = true WHERE id = %s", (admin.id,))
     user = make_member(make_client())
     with transaction():
         held = make_link(user.id, SYSTEM).token

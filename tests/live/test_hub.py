@@ -277,9 +277,9 @@ def test_revoked_sessions_lose_their_sockets_and_only_those(stage, monkeypatch):
     here, also_here = stage.watch(RUN, session=session), stage.watch("run:2", session=session)
     other = stage.watch(RUN, session=other_session)
     present = stage.renderer.hear(wire.Present)
-    while len(present.sessions) < 2:
+    while len(present.held) < 2:
         present = stage.renderer.hear(wire.Present)
-    assert present.sessions == sorted([session, other_session])
+    assert present.held == sorted([(session, stage.client_id), (other_session, stage.client_id)])
     stage.renderer.tell(wire.Revoke([session]))
     # A code after which the page asks again: whether it may is decided there.
     assert here.close_code() == also_here.close_code() == 1012

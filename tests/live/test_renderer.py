@@ -99,8 +99,8 @@ class World:
             with self.app.app_context(), tenant(self.client_id), transaction() as session:
                 events.append(session, stream_id, [events.NewEvent("note", message)])
 
-    def live_sessions(self, ids):
-        return set(ids) if self.valid_sessions is None else self.valid_sessions & set(ids)
+    def live_sessions(self, held):
+        return {pair for pair in held if self.valid_sessions is None or pair[0] in self.valid_sessions}
 
     @contextmanager
     def renderer(self):

@@ -1,5 +1,6 @@
 """A small application around the live route, for a real gunicorn. Its provider shows one made-up run."""
 
+import os
 import time
 from pathlib import Path
 from types import SimpleNamespace

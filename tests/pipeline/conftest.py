@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from rq import Queue
 
 from tests import factories
 from tests.bench.empty import ENGINES
@@ -49,11 +48,11 @@ def answer_bells(most: int = 100) -> int:
     """Do what hangs in Redis until nothing does, as slots would; how many bells there were."""
     answered = 0
     while answered < most:
-        jobs = [job for lane in ("heavy", "light") for job in Queue(lane, connection=queue.redis()).jobs]
+        jobs = [job for lane in ("heavy", "light") for job in queue.bells(lane).jobs]
         if not jobs:
             break
         for job in jobs:
-            Queue(job.origin, connection=queue.redis()).remove(job)
+            queue.bells(job.origin).remove(job)
             tasks.perform(*job.args)
             answered += 1
     return answered

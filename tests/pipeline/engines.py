@@ -44,3 +44,9 @@ def sure(photos, hints, reference, report):
     """An analysis that nobody doubts."""
     name = facts.Field(value="Kettle", confidence=100)
     return facts.Analysis(name=name, model=NOTHING, brand=NOTHING, condition=NOTHING, gtin=NOTHING, confidence=100)
+
+
+def deaf(photos, hints, reference, report):
+    """Never reports, and takes longer than anybody waits."""
+    time.sleep(60)
+    return sure(photos, hints, reference, report)

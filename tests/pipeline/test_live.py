@@ -27,7 +27,7 @@ def test_a_fresh_page_gets_everything_with_the_number_it_shows(client, make_run,
     answer_bells()
     seq = fresh(Stream, run.stream_id).seq
     frames = live.state(live.run_topic(run.id))
-    assert keys(frames) == [("run", "head"), ("run", "findings"), ("run", "photos"), ("run", "log")]
+    assert keys(frames) == [("run", "head"), ("run", "title"), ("run", "findings"), ("run", "photos"), ("run", "log")]
     assert {frame.seq for frame in frames} == {seq}
     assert all("hx-swap-oob" in frame.html for frame in frames)
 
@@ -38,6 +38,7 @@ def test_news_of_a_run_reach_its_page_and_both_desks(client, make_run, request_l
     frames = live.frames(run.stream_id, 0, 1, lambda _: True)
     assert keys(frames) == [
         ("run", "head"),
+        ("run", "title"),
         ("run", "findings"),
         ("run", "photos"),
         ("run", "log"),
@@ -94,6 +95,15 @@ def test_malformed_topics_are_nobodys(client, topic, request_like):
     assert list(live.state(topic)) == []
 
 
+def test_another_spelling_of_a_topic_is_nobodys(client, request_like):
+    class Viewer:
+        client_id = client.id
+
+    assert live.may_watch(Viewer, f"client:{client.id}")
+    assert not live.may_watch(Viewer, f"client:{str(client.id).upper()}")
+    assert not live.may_watch(Viewer, f"client:{client.id.hex}")
+
+
 def test_topics_of_another_client_are_refused(client, make_run, request_like):
     from webapp.database import tenant
 
@@ -119,3 +129,28 @@ def test_a_removed_product_leaves_the_desks_of_others(client, make_run, request_
     frames = live.frames(run.stream_id, 1, 9, lambda topic: topic.startswith("client:"))
     assert [frame.key.split(":")[0] for frame in frames] == ["row", "counts"]
     assert 'hx-swap-oob="delete"' in frames[0].html
+
+
+def test_who_looks_at_an_earlier_run_is_told_that_there_is_a_newer_one(client, make_run, request_like):
+    from webapp.database import transaction
+    from webapp.pipeline import services
+
+    run = make_run()
+    answer_bells()
+    before = fresh(Stream, run.stream_id).seq
+    with transaction() as session:
+        services.run_again(session, run.product_id, None)
+    frames = live.frames(run.stream_id, before, before + 1, lambda _: True)
+    assert "Open the newest run" in frames[0].html
+    assert "A newer run was started" in frames[-1].html
+
+
+def test_who_looks_at_a_product_that_is_removed_is_told_so(client, make_run, request_like):
+    from webapp.database import transaction
+    from webapp.pipeline import services
+
+    run = make_run()
+    with transaction() as session:
+        services.remove_product(session, run.product_id, None)
+    [frame] = live.frames(run.stream_id, 1, 9, lambda topic: topic == live.run_topic(run.id))
+    assert "off the desk" in frame.html

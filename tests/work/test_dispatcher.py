@@ -3,7 +3,6 @@
 from uuid import UUID
 
 import pytest
-from rq import Queue
 from sqlalchemy import text
 
 from tests.factories import make_client
@@ -40,12 +39,12 @@ def backlog(client, many, lane="light", **changes):
             for _ in range(many)
         ]
         session.execute(text("UPDATE work SET dispatched_at = NULL WHERE id = ANY(:ids)"), {"ids": ids})
-    Queue(lane, connection=queue.redis()).empty()
+    queue.bells(lane).empty()
     return ids
 
 
 def rung(lane="light"):
-    return [job.args[1] for job in Queue(lane, connection=queue.redis()).jobs]
+    return [job.args[1] for job in queue.bells(lane).jobs]
 
 
 def upload(client, many, lane):
@@ -58,7 +57,7 @@ def upload(client, many, lane):
 
 def work_one(lane):
     """Do what the first bell rings for, as the lane's only slot would."""
-    bells = Queue(lane, connection=queue.redis())
+    bells = queue.bells(lane)
     bell = bells.jobs[0]
     bells.remove(bell)
     client_id, work_id = bell.args
@@ -185,7 +184,7 @@ def test_a_single_lost_bell_is_rung_again_after_a_lease(dispatcher):
     client = make_client()
     [work_id] = backlog(client, 1)
     dispatcher.round()
-    Queue("light", connection=queue.redis()).empty()
+    queue.bells("light").empty()
     dispatcher._rerung_at = 0
     dispatcher.round()
     assert rung() == []

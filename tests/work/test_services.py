@@ -1,10 +1,10 @@
 """Work from its making to its end, on real Postgres and Redis."""
 
 import threading
+import zlib
 from uuid import UUID
 
 import pytest
-from rq import Queue
 from sqlalchemy import text
 
 from tests.factories import make_client
@@ -161,7 +161,7 @@ def test_events_of_one_stream_have_no_gaps_though_many_write_at_once(app, client
 
 
 def test_a_rollback_leaves_no_event_and_rings_no_bell(client, stream):
-    before = Queue("light", connection=queue.redis()).count
+    before = queue.bells("light").count
     with pytest.raises(RuntimeError, match="change of mind"), transaction() as session:
         services.create(
             session, client_id=client.id, stream_id=stream.id, kind="phase", lane="light", args={}, ready=True
@@ -171,19 +171,19 @@ def test_a_rollback_leaves_no_event_and_rings_no_bell(client, stream):
     with transaction():
         pass
     assert messages(stream) == []
-    assert Queue("light", connection=queue.redis()).count == before
+    assert queue.bells("light").count == before
 
 
 def test_the_bell_rings_after_commit_with_client_and_work(client, stream):
-    bells = Queue("light", connection=queue.redis())
+    bells = queue.bells("light")
     bells.empty()
     work = make_work(client, stream)
-    assert [job.args for job in bells.jobs] == [(str(client.id), work.id)]
+    assert [job.args for job in bells.jobs] == [[str(client.id), work.id]]
     assert bells.jobs[0].func_name == queue.PERFORM
 
 
 def test_a_client_rings_only_a_few_bells_by_itself(client, stream):
-    bells = Queue("light", connection=queue.redis())
+    bells = queue.bells("light")
     bells.empty()
     for _ in range(services.RINGS_PER_CLIENT + 3):
         make_work(client, stream)
@@ -222,3 +222,10 @@ def test_ids_are_in_the_order_of_making():
     ids = [new_id() for _ in range(100)]
     assert ids == sorted(ids)
     assert all(isinstance(i, UUID) and i.version == 7 for i in ids)
+
+
+def test_a_bell_is_json_so_that_redis_can_run_no_code(client, stream):
+    queue.bells("light").empty()
+    make_work(client, stream)
+    [key] = queue.redis().keys("rq:job:*")
+    assert zlib.decompress(queue.redis().hget(key, "data")).startswith(b'["webapp.work.tasks.perform"')

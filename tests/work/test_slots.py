@@ -38,7 +38,6 @@ def start_slot(app, dispatcher):
     """Starts slot processes on the test's database; all are gone afterwards."""
     config = app.extensions["lotline_config"]
     env = {
-        **os.environ,
         "SECRET_KEY": config.secret_key,
         "DATABASE_URL": config.database_url,
         "DATABASE_APP_URL": config.database_app_url,
@@ -51,7 +50,8 @@ def start_slot(app, dispatcher):
     started: list[subprocess.Popen[bytes]] = []
 
     def start() -> subprocess.Popen[bytes]:
-        started.append(subprocess.Popen([sys.executable, "-m", "tests.work.slow_slot", "heavy", "light"], env=env))
+        command = [sys.executable, "-m", "tests.work.slow_slot", "heavy", "light"]
+        started.append(subprocess.Popen(command, env={**os.environ, **env}))
         return started[-1]
 
     yield start
@@ -114,6 +114,16 @@ def test_a_slot_that_is_asked_to_end_hands_its_work_back(make_run, start_slot): 
     start_slot()
     wait_for(lambda: ended(run))
     assert first_phase(run).crashes == 0
+
+
+def test_work_that_does_not_report_is_handed_back_all_the_same(make_run, start_slot, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("DEAF", "1")
+    run = make_run()
+    slot = start_slot()
+    wait_for(lambda: first_phase(run).state is WorkState.RUNNING)
+    slot.terminate()
+    assert slot.wait(PATIENCE_SECONDS) == 0
+    assert (first_phase(run).state, first_phase(run).crashes) == (WorkState.READY, 0)
 
 
 def test_a_frozen_slot_that_wakes_up_writes_nothing(make_run, start_slot):  # noqa: F811

@@ -44,13 +44,17 @@ def members(client_id: UUID, you: UUID) -> list[Member]:
     return [Member(*row, is_you=row[0] == you) for row in rows]
 
 
-def add_member(client_id: UUID, actor: Actor, *, name: str, email: str, role: Role) -> tuple[User, sign_in.Link | None]:
-    """Let a person work for the client. Who is new gets an account and a link to sign in with; who has an account
-    already signs in as before.
+def add_member(
+    client_id: UUID, actor: Actor, *, name: str, email: str, role: Role, by_operator: bool = False
+) -> tuple[User, sign_in.Link | None]:
+    """Let a person work for the client. Who is new gets an account and a link to sign in with.
+
+    Who has an account already signs in as before, and only an operator may let them work for a further client: until
+    addresses are confirmed by mail, an account says nothing of who holds it, and whoever made it would come along.
 
     Raises:
         Conflict: the person works for the client already.
-        Invalid: the account was closed, or a new person has no name.
+        Invalid: the account was closed, is somebody else's to give, or a new person has no name.
     """
     user = sign_in.by_email(email)
     if user is None:
@@ -63,6 +67,9 @@ def add_member(client_id: UUID, actor: Actor, *, name: str, email: str, role: Ro
             raise Invalid("closed", fields={"email": "This account was closed. An operator can open it again."})
         if db.session.get(Membership, (client_id, user.id)):
             raise Conflict("here already", fields={"email": f"{user.name} works here already."})
+        if not by_operator:
+            says = "This address cannot be added here. The operator of this installation can do it."
+            raise Invalid("not yours to give", fields={"email": says})
         link = None
         # A link that another client's admin may hold must not lead to this client.
         sign_in.void_links(user.id)

@@ -196,22 +196,26 @@ def open_sessions(user_id: UUID) -> list[UserSession]:
 
 _LIVE = text(
     """
-    SELECT s.id FROM sessions s
+    SELECT s.id, s.client_id
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:clients AS uuid[])) AS held(id, client_id)
+    JOIN sessions s ON s.id = held.id AND s.client_id = held.client_id
     JOIN users u ON u.id = s.user_id AND u.is_active
     JOIN memberships m ON m.user_id = s.user_id AND m.client_id = s.client_id
     JOIN clients c ON c.id = m.client_id AND c.is_active
-    WHERE s.id = ANY(:ids) AND s.revoked_at IS NULL AND s.expires_at > now()
+    WHERE s.revoked_at IS NULL AND s.expires_at > now()
     """
 )
 
 
-def live_sessions(ids: Collection[UUID]) -> set[UUID]:
-    """Those of the sessions that may still watch: valid, and of an active user who is a member of the client that the
-    session works for. Asked for all clients at once, as the system login."""
-    if not ids:
+def live_sessions(held: Collection[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
+    """Those pairs of session and client for which a socket may stay: the session is valid and works for that client
+    now, its user is active and a member there. Asked for all clients at once, as the system login."""
+    if not held:
         return set()
+    ids, clients = zip(*held, strict=True)
     with system_engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        return set(connection.execute(_LIVE, {"ids": list(ids)}).scalars())
+        rows = connection.execute(_LIVE, {"ids": list(ids), "clients": list(clients)})
+        return {(row.id, row.client_id) for row in rows}
 
 
 def _in_days(days: int) -> ColumnElement[datetime]:

@@ -250,7 +250,9 @@ def _add_member(viewer: Viewer, form: Form) -> str | NewLink:
     form.values = Form.of(request.form, "name", "email", "role").values
     name, email, role = form.text("name", "", least=0), form.email(), form.role()
     form.require_valid()
-    user, link = services.add_member(viewer.client_id, current_actor(), name=name, email=email, role=role)
+    user, link = services.add_member(
+        viewer.client_id, current_actor(), name=name, email=email, role=role, by_operator=viewer.is_operator
+    )
     if link is None:
         return _("%(name)s works here now, and signs in as before.", name=user.name)
     return _shown(user, link)

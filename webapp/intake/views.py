@@ -126,14 +126,14 @@ def _take_in(form: IntakeForm) -> Outcome:
 def _taken(outcome: Outcome) -> ResponseReturnValue:
     receipt, rejected = outcome.receipt, outcome.rejected
     address = url_for("pipeline.product", product_id=receipt.product_id)
+    if receipt.is_new:
+        one, many = "1 photo is safe. You can put the item down.", "%(num)s photos are safe. You can put the item down."
+        flash(counted(one, many, len(receipt.sha256s)), "success")
     for file_name, reason in rejected[:MAX_NAMED]:
         flash(_("%(name)s was not accepted. %(reason)s", name=file_name[:MAX_NAME_SHOWN], reason=reason), "warning")
     if len(rejected) > MAX_NAMED:
         more = len(rejected) - MAX_NAMED
         flash(counted("1 more file was not accepted.", "%(num)s more files were not accepted.", more), "warning")
-    if receipt.is_new:
-        one, many = "1 photo is safe. You can put the item down.", "%(num)s photos are safe. You can put the item down."
-        flash(counted(one, many, len(receipt.sha256s)), "success")
     if not _asks_for_fragment():
         return redirect(address, HTTPStatus.SEE_OTHER)
     answer = make_response(

@@ -222,8 +222,9 @@ class Hub:
             self._unlink(self._renderer)
         elif now - self._present_at > PRESENT_SECONDS:
             self._present_at = now
-            sessions = {viewer.watcher.session_id for viewer in self.audience.viewers.values()}
-            self._tell(self._renderer, wire.Present(sorted(sessions)))
+            watchers = (viewer.watcher for viewer in self.audience.viewers.values())
+            held = {(watcher.session_id, watcher.client_id) for watcher in watchers}
+            self._tell(self._renderer, wire.Present(sorted(held)))
 
 
 def main() -> None:

@@ -44,7 +44,7 @@ BATCH = 10
 OUTAGE_PAUSE_SECONDS = 0.5
 UNWELCOME_PAUSE_SECONDS = 0.1
 
-LiveSessions = Callable[[Collection[UUID]], set[UUID]]
+LiveSessions = Callable[[Collection[tuple[UUID, UUID]]], set[tuple[UUID, UUID]]]
 
 
 class Renderer:
@@ -155,7 +155,7 @@ class Renderer:
             elif isinstance(message, wire.Unwatch):
                 self._unwatch(message.topic, message.client_id)
             elif isinstance(message, wire.Present):
-                self._check(message.sessions)
+                self._check(message.held)
         if not self.hub.is_welcome:
             for known in (self._watched, self._topics_of):
                 known.clear()
@@ -168,19 +168,19 @@ class Renderer:
             del self._topics_of[client_id]
             self._backlog.forget(client_id)
 
-    def _check(self, sessions: list[UUID]) -> None:
-        """Close the sockets of sessions that are over, whether or not a message told so."""
-        if not sessions:
+    def _check(self, held: list[tuple[UUID, UUID]]) -> None:
+        """Close the sockets of sessions that are over or work for another client now, also if no message told so."""
+        if not held:
             return
         try:
             with self.app.app_context():
-                valid = self._live_sessions(sessions)
+                valid = self._live_sessions(held)
         except SQLAlchemyError as error:
             log.warning("sessions_not_checked", extra={"reason": _first_line(error)})
             return
-        over = [session_id for session_id in sessions if session_id not in valid]
+        over = {session_id for session_id, client_id in held if (session_id, client_id) not in valid}
         if over:
-            self.hub.send(wire.Revoke(over))
+            self.hub.send(wire.Revoke(sorted(over)))
 
     # --- rendering
 

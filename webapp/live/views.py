@@ -36,6 +36,8 @@ def check() -> None:
     if not _origin_is_ours(request.headers.get("Origin", "")):
         abort(403)
     topics = _topics()
+    if not _is_handshake():
+        abort(400)
     if not 0 < len(topics) <= MAX_TOPICS:
         abort(400)
     fragments = _fragments()
@@ -79,4 +81,12 @@ def _fragments() -> Fragments:
 def _origin_is_ours(origin: str) -> bool:
     """Whether a page of ours opens the socket: browsers send cookies along for any page, and always its origin."""
     ours = {request.host, urlsplit(_config().base_url).netloc}
-    return bool(origin) and urlsplit(origin).netloc in ours - {""}
+    try:
+        return urlsplit(origin).netloc in ours - {""}
+    except ValueError:
+        return False
+
+
+def _is_handshake() -> bool:
+    """Whether the headers are those of RFC 6455, 4.2.1; what follows takes them for granted."""
+    return bool(request.headers.get("Sec-WebSocket-Key")) and request.headers.get("Sec-WebSocket-Version") == "13"

@@ -117,9 +117,9 @@ class Unwatch(Message):
 
 
 class Present(Message):
-    """The sessions that hold sockets now. Sent every few seconds."""
+    """The sessions that hold sockets now, each with the client that they were opened for. Sent every few seconds."""
 
-    sessions: list[UUID]
+    held: list[tuple[UUID, UUID]]
 
 
 AnyMessage = (

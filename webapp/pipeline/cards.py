@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session, aliased
 
 from webapp.access.models import User
 from webapp.catalog.models import Catalog, Photo, Product
-from webapp.pipeline.models import Phase, PhaseName, Run, RunState
+from webapp.pipeline.models import AnalysisFinding, Phase, PhaseName, Run, RunState
 from webapp.work.models import Event, Level, Stream, Work, WorkState
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -72,6 +72,8 @@ class RunCard(NamedTuple):
     client_id: UUID
     created_by: UUID | None
     title: str | None
+    guess: str | None
+    """What analysis takes it for, while it has no title."""
     uploader_name: str
     created_at: datetime
     changed_at: datetime
@@ -148,6 +150,7 @@ def photo_url(photo_id: UUID, variant: str) -> str:
 
 
 _primary = aliased(Photo)
+_analysis = aliased(Phase)
 _photo_count = select(func.count()).where(Photo.product_id == Run.product_id).correlate(Run).scalar_subquery()
 _RUNS = (
     select(
@@ -169,7 +172,10 @@ _RUNS = (
         Stream.seq,
         _primary.id.label("photo_id"),
         _photo_count.label("photo_count"),
+        AnalysisFinding.product_name.label("guess"),
     )
+    .outerjoin(_analysis, (_analysis.run_id == Run.id) & (_analysis.number == PhaseName.ANALYSIS.number))
+    .outerjoin(AnalysisFinding, AnalysisFinding.phase_id == _analysis.id)
     .join(Product, Product.id == Run.product_id)
     .join(Stream, Stream.id == Run.stream_id)
     .outerjoin(User, User.id == Run.created_by)
@@ -202,8 +208,9 @@ _RUN_OF_STREAM = _RUNS.where(Run.stream_id == bindparam("stream_id"))
 
 def _cards(session: Session, rows: Sequence[AnyRow]) -> list[RunCard]:
     phases: dict[UUID, list[PhaseCard]] = {row.id: [] for row in rows}
+    latest = {row.id for row in rows if row.is_latest}
     for item in session.execute(_PHASES, {"run_ids": list(phases)}) if rows else ():
-        phases[item.run_id].append(_phase(item))
+        phases[item.run_id].append(_phase(item, acts=item.run_id in latest))
     return [
         RunCard(
             id=row.id,
@@ -214,6 +221,7 @@ def _cards(session: Session, rows: Sequence[AnyRow]) -> list[RunCard]:
             client_id=row.client_id,
             created_by=row.created_by,
             title=row.name or row.hints.get("name"),
+            guess=row.guess,
             uploader_name=row.uploader or "",
             created_at=row.created_at,
             changed_at=row.changed_at,
@@ -229,7 +237,8 @@ def _cards(session: Session, rows: Sequence[AnyRow]) -> list[RunCard]:
     ]
 
 
-def _phase(row: AnyRow) -> PhaseCard:
+def _phase(row: AnyRow, *, acts: bool) -> PhaseCard:
+    """`acts`: whether people may still do something with the run."""
     waiting = row.state is WorkState.WAITING
     return PhaseCard(
         number=row.number,
@@ -244,7 +253,7 @@ def _phase(row: AnyRow) -> PhaseCard:
         started_at=row.started_at,
         finished_at=row.finished_at,
         next_try_at=row.run_at if waiting else None,
-        actions=_ACTIONS.get(row.state, ()),
+        actions=_ACTIONS.get(row.state, ()) if acts else (),
     )
 
 

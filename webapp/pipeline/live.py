@@ -89,6 +89,9 @@ def _gone(session: Session, stream_id: int, seq: int, watched: Callable[[str], b
     out: list[Frame] = []
     if run is None:
         return out
+    topic = run_topic(run.id)
+    if watched(topic):
+        out.append(Frame(topic, "head", seq, render_template("pipeline/_gone.html", run=run, oob=REPLACE)))
     for user_id in dict.fromkeys((None, run.created_by)):
         desk = desk_topic(run.client_id, user_id)
         if watched(desk):
@@ -108,6 +111,8 @@ def _parse(topic: str) -> tuple[Any, ...]:
         ids = [UUID(part) for part in rest]
     except ValueError:
         return ()
+    if topic != ":".join([word, *map(str, ids)]):
+        return ()  # another spelling would be another topic, on which nothing is ever sent
     return (word, *ids) if len(ids) == {"run": 1, "client": 1, "user": 2}.get(word) else ()
 
 
@@ -128,6 +133,7 @@ def _page(session: Session, topic: str, card: cards.RunCard) -> list[Frame]:
     found = found_of(session, card.id)
     return [
         _head(topic, card),
+        Frame(topic, "title", card.seq, render_template("pipeline/_title.html", run=card, oob=REPLACE)),
         Frame(
             topic,
             "findings",

@@ -64,6 +64,7 @@ def start_run(
     """
     last = session.execute(select(func.max(Run.number)).where(Run.product_id == product_id)).scalar_one() or 0
     session.execute(update(Run).where(Run.product_id == product_id, Run.is_latest).values(is_latest=False))
+    _tell_earlier(session, product_id)
     stream = create_stream(session, client_id, "run")
     run = Run(
         client_id=client_id,
@@ -96,6 +97,14 @@ def start_run(
     session.flush()
     record(client_id, stream.id, NewEvent("run.started", message, data={"run": run.number}))
     return run
+
+
+def _tell_earlier(session: Session, product_id: UUID) -> None:
+    """Who looks at the run that stood for the product until now is told that it does not any more."""
+    earlier = select(Run.client_id, Run.stream_id).where(Run.product_id == product_id).order_by(Run.number.desc())
+    row = session.execute(earlier.limit(1)).one_or_none()
+    if row is not None:
+        record(row.client_id, row.stream_id, NewEvent("run.superseded", "A newer run was started"))
 
 
 def run_again(session: Session, product_id: UUID, user_id: UUID | None) -> Run:

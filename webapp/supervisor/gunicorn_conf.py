@@ -2,7 +2,10 @@
 
 import os
 import signal
+import socket
+import struct
 from pathlib import Path
+from typing import Any
 
 from webapp.embedded.launch import die_with_parent
 
@@ -22,6 +25,14 @@ loglevel = "warning"
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a heartbeat file without a name
 
 
-def post_fork(server: object, worker: object) -> None:  # noqa: ARG001
-    """A worker ends with its master, even if that is killed."""
+# How long a peer may say nothing in the middle of a request, or take nothing of an answer. A thread waits for it, and
+# there are few threads; `timeout` above does not cover them.
+_silence_seconds = int(os.environ.get("WEB_SILENCE_SECONDS") or 20)
+
+
+def post_fork(server: object, worker: Any) -> None:  # noqa: ARG001
+    """A worker ends with its master, even if that is killed; its connections inherit the limit from its listeners."""
     die_with_parent(signal.SIGKILL)
+    for listener in worker.sockets:
+        for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            listener.sock.setsockopt(socket.SOL_SOCKET, direction, struct.pack("ll", _silence_seconds, 0))

@@ -16,7 +16,6 @@ from uuid import UUID
 from flask import Flask
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -230,7 +229,7 @@ class Dispatcher:
             if not old:
                 return
             try:
-                hanging = Queue(lane, connection=self._redis).count
+                hanging = queue.bells(lane, self._redis).count
             except RedisError:
                 return
             if hanging < rung:

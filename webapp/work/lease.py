@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from webapp.database import db, transaction
+from webapp.database import db, tenant, transaction
 from webapp.work import services
 from webapp.work.moves import LeaseLost
 from webapp.work.services import Claim
@@ -23,6 +23,9 @@ QUIET_SECONDS = 0.25
 GRACE_SECONDS = 2.0
 """How long code that does not report may go on after its lease is lost, before the process ends itself."""
 EXIT_LEASE_LOST = 70
+LOOK_SECONDS = 0.25
+HAND_BACK_SECONDS = 1.0
+"""How long code that does not report may go on when its worker is to end; half of what the worker is given."""
 
 
 class HandBack(Exception):
@@ -106,8 +109,17 @@ class Heart:
             self._keep(lease, good_until)
 
     def _keep(self, lease: Lease, good_until: float) -> None:
-        while self._still(lease, self._beat_seconds):
+        beat_at = time.monotonic() + self._beat_seconds
+        drained_at: float | None = None
+        while self._still(lease, LOOK_SECONDS):
             started = time.monotonic()
+            if lease.draining.is_set():
+                drained_at = drained_at or started
+                if started - drained_at > HAND_BACK_SECONDS:
+                    self._hand_back(lease)
+            if started < beat_at:
+                continue
+            beat_at = started + self._beat_seconds
             alive = self._beat(lease)
             if alive:
                 good_until = started + lease.lease_seconds
@@ -117,6 +129,16 @@ class Heart:
                     log.error("lease_lost_ending_process", extra={"work_id": lease.claim.work_id})
                     os._exit(EXIT_LEASE_LOST)
                 return
+
+    def _hand_back(self, lease: Lease) -> None:
+        """The process is to end, and its task does not report: give the work back for it, and end."""
+        claim = lease.claim
+        try:
+            with self._app.app_context(), tenant(claim.client_id), transaction() as session:
+                services.hand_back(session, claim)
+        except (LeaseLost, SQLAlchemyError) as error:
+            log.warning("not_handed_back", extra={"work_id": claim.work_id, "reason": str(error)})
+        os._exit(0)
 
     def _still(self, lease: Lease, seconds: float) -> bool:
         """Wait; whether the slot is still doing this after it."""

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
 from rq.job import Job
+from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -97,7 +98,7 @@ def run(app: Flask, lanes: list[str]) -> None:
         while not tasks.draining.is_set():
             try:
                 connection = queue.connect(config.redis_url, timeout_seconds=None)
-                slot = Slot(lanes, connection=connection, worker_ttl=WORKER_TTL_SECONDS)
+                slot = Slot(lanes, connection=connection, serializer=JSONSerializer, worker_ttl=WORKER_TTL_SECONDS)
                 slot.work(logging_level="WARNING")
             except RedisError as error:
                 log.warning("slot_lost_redis", extra={"reason": str(error)})
