@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from webapp.database import reading
 from webapp.live.frames import Frame
-from webapp.pipeline import cards, findings
+from webapp.pipeline import cards, findings, subjects
 from webapp.pipeline.models import PhaseName, Run
 from webapp.work.models import Event
 
@@ -129,7 +129,7 @@ def _head(topic: str, card: cards.RunCard) -> Frame:
 
 
 def _page(session: Session, topic: str, card: cards.RunCard) -> list[Frame]:
-    photos = cards.photos(session, card.product_id)
+    photos = subjects.photos(session, card.product_id)
     found = found_of(session, card.id)
     return [
         _head(topic, card),

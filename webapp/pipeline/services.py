@@ -4,7 +4,6 @@ Callers hold a `transaction()`. A run's state follows from what happens to its f
 same transaction.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,11 +13,10 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from webapp.catalog import services as catalog
 from webapp.catalog.models import Photo, Product
 from webapp.errors import Conflict, NotFound
-from webapp.phases.facts import Analysis, Evidence, Field, Listing
-from webapp.pipeline import findings
+from webapp.phases.facts import Analysis, Listing
+from webapp.pipeline import findings, settling
 from webapp.pipeline.models import Phase, PhaseName, Run, RunState
 from webapp.work import services as work
 from webapp.work.events import NewEvent, create_stream, record
@@ -39,10 +37,6 @@ LANES = {
     PhaseName.SEO: "light",
     PhaseName.LISTING: "light",
 }
-SETTLED_FIELDS = ("name", "brand", "model", "condition", "gtin")
-"""What a reviewer confirms or corrects; in analysis' words. The product's column for `gtin` is `gtin14`."""
-_COLUMNS = {"gtin": "gtin14"}
-
 
 # --- starting -------------------------------------------------------------------------------------
 
@@ -176,9 +170,9 @@ def complete_phase(
         changes |= {"confidence": found.confidence, "reasons": list(found.reasons)}
         _note_photo_quality(session, found)
         if not unsure:
-            apply_analysis(session, place.product_id, found)
+            settling.apply_analysis(session, place.product_id, found)
     if isinstance(found, Listing):
-        _apply_listing(session, place.product_id, found)
+        settling.apply_listing(session, place.product_id, found)
     state = RunState.REVIEW if unsure else _advance(session, claim.client_id, place)
     if changes or place.next_work_id is None:
         _change(session, place.run_id, state=state, **changes)
@@ -318,7 +312,7 @@ def _locked_whole(session: Session, run: Run) -> tuple[Product, Run]:
 
 
 def confirm(session: Session, run_id: UUID, settled: dict[str, str | None], *, by_name: str) -> Analysis:
-    """A reviewer's word on a run in review: `settled` has a value or None for each of SETTLED_FIELDS.
+    """A reviewer's word on a run in review: `settled` has a value or None for each of settling.SETTLED_FIELDS.
 
     The findings become the reviewer's, the confidence 100, and phase 2 begins. Returns the analysis as it was before.
 
@@ -336,7 +330,7 @@ def confirm(session: Session, run_id: UUID, settled: dict[str, str | None], *, b
     if before is None:
         raise Conflict("This run has no findings to confirm.")
     moved = work.release(session, places[PhaseName.ANALYSIS].work_id, f"Confirmed by {by_name}", {"by": by_name})
-    after = settle(before, settled, f"{by_name} confirmed it")
+    after = settling.settle(before, settled, f"{by_name} confirmed it")
     place = Place(
         run_id=run_id,
         stream_id=run.stream_id,
@@ -346,70 +340,9 @@ def confirm(session: Session, run_id: UUID, settled: dict[str, str | None], *, b
         next_work_id=places[PhaseName.MARKET].work_id,
     )
     findings.write(session, run.client_id, place.phase_id, place.number, moved.epoch, after)
-    apply_analysis(session, run.product_id, after, fixed=SETTLED_FIELDS)
+    settling.apply_analysis(session, run.product_id, after, fixed=settling.SETTLED_FIELDS)
     _change(session, run_id, state=_advance(session, run.client_id, place), confidence=100, reasons=[])
     return before
-
-
-def settle(found: Analysis, values: dict[str, str | None], says: str) -> Analysis:
-    """The analysis with fields that a person settled: certain, with the person as evidence beside the machine's."""
-    changes: dict[str, Any] = {}
-    for name, value in values.items():
-        old: Field = getattr(found, name)
-        evidence = Evidence(kind="reviewer", says=says)
-        kept = old.evidence if old.value == value else ()
-        others = old.alternatives
-        changes[name] = Field(
-            value=value, confidence=100, evidence=(evidence, *kept), alternatives=others, written_by="reviewer"
-        )
-    return msgspec.structs.replace(found, confidence=100, reasons=(), **changes)
-
-
-def keep_fixed(found: Analysis, product: Product) -> Analysis:
-    """The analysis of a product that a person settled before: the person's values stand, whatever was found now."""
-    fixed = [name for name in SETTLED_FIELDS if _COLUMNS.get(name, name) in product.fixed_fields]
-    if "name" not in fixed:
-        return found
-    values = {name: getattr(product, _COLUMNS.get(name, name)) for name in fixed}
-    return settle(found, values, "a person settled it in an earlier run")
-
-
-# --- the product ----------------------------------------------------------------------------------
-
-
-def apply_analysis(session: Session, product_id: UUID, found: Analysis, fixed: Sequence[str] = ()) -> None:
-    """Give the product what analysis found, except where a person settled the field before. `fixed` becomes settled."""
-    product = session.get_one(Product, product_id, with_for_update=True, populate_existing=True)
-    values: dict[str, Any] = {
-        "name": found.name.value,
-        "brand": found.brand.value,
-        "model": found.model.value,
-        "condition": findings.condition_of(found.condition),
-        "gtin14": found.gtin.value,
-        "category": found.categories[0].value if found.categories else None,
-    }
-    newly = {_COLUMNS.get(name, name) for name in fixed}
-    for column, value in values.items():
-        if column in newly or (column not in product.fixed_fields and value is not None):
-            setattr(product, column, value)
-    product.fixed_fields = sorted({*product.fixed_fields, *newly})
-    if product.name and not product.code:
-        catalog.assign_code(session, product)
-    session.flush()
-
-
-def _apply_listing(session: Session, product_id: UUID, found: Listing) -> None:
-    product = session.get_one(Product, product_id, with_for_update=True, populate_existing=True)
-    fresh = {
-        "description": found.description,
-        "category": found.category,
-        "price": found.price,
-        "currency": found.currency,
-    }
-    for column, value in fresh.items():
-        if value is not None and column not in product.fixed_fields:
-            setattr(product, column, value)
-    session.flush()
 
 
 # --- looking up -----------------------------------------------------------------------------------

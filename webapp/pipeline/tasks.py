@@ -17,7 +17,7 @@ from webapp.database import reading, transaction
 from webapp.errors import PermanentError
 from webapp.lib.fingerprint import fingerprint
 from webapp.phases import facts
-from webapp.pipeline import findings, services
+from webapp.pipeline import findings, services, settling
 from webapp.pipeline.knowledge import ClientOffers, ClientReference
 from webapp.pipeline.models import PhaseName, Run
 from webapp.work.kinds import resolve
@@ -125,7 +125,7 @@ def _analysis(case: Case, report: facts.Report) -> Result:
         for photo in case.photos
     ]
     found = _engine(PhaseName.ANALYSIS)(photos, hints, ClientReference(case.product.id), report)
-    return services.keep_fixed(found, case.product), (hints, [photo.sha256 for photo in case.photos])
+    return settling.keep_fixed(found, case.product), (hints, [photo.sha256 for photo in case.photos])
 
 
 def _market(case: Case, report: facts.Report) -> Result:

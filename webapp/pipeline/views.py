@@ -11,7 +11,7 @@ from webapp.access.models import Role
 from webapp.audit import services as audit
 from webapp.database import db, transaction
 from webapp.errors import NotFound
-from webapp.pipeline import cards, live, services
+from webapp.pipeline import cards, live, services, subjects
 from webapp.pipeline.models import Run, RunState
 
 bp = Blueprint("pipeline", __name__)
@@ -56,10 +56,10 @@ def desk_live() -> ResponseReturnValue:
 def product(product_id: UUID) -> ResponseReturnValue:
     """A product with its photos, its run (the latest, or `?run=2`) and everything found."""
     session = db.session()
-    view = cards.product(session, product_id)
+    view = subjects.product(session, product_id)
     runs = cards.cards_of_product(session, product_id)
     if view is None or not runs:
-        gone = cards.removed(session, product_id)
+        gone = subjects.removed(session, product_id)
         if gone is None:
             raise NotFound("There is no such product.")
         return render_template("pipeline/removed.html", product=gone)
@@ -71,7 +71,7 @@ def product(product_id: UUID) -> ResponseReturnValue:
         product=view,
         run=run,
         runs=runs,
-        photos=cards.photos(session, product_id),
+        photos=subjects.photos(session, product_id),
         events=events,
         has_more=has_more,
         topic=live.run_topic(run.id),
@@ -84,7 +84,7 @@ def product(product_id: UUID) -> ResponseReturnValue:
 def listing(product_id: UUID) -> ResponseReturnValue:
     """The listing to copy from, or to print."""
     session = db.session()
-    view = cards.product(session, product_id)
+    view = subjects.product(session, product_id)
     runs = cards.cards_of_product(session, product_id)
     if view is None or not runs:
         raise NotFound("There is no such product.")
@@ -96,7 +96,7 @@ def listing(product_id: UUID) -> ResponseReturnValue:
         product=view,
         run=runs[0],
         listing=found,
-        photos=cards.photos(session, product_id),
+        photos=subjects.photos(session, product_id),
     )
 
 

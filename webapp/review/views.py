@@ -11,7 +11,7 @@ from webapp.access.guard import current_actor, current_viewer, needs
 from webapp.access.models import Client, Role
 from webapp.database import db, transaction
 from webapp.errors import Conflict, NotFound
-from webapp.pipeline import cards, live
+from webapp.pipeline import cards, live, subjects
 from webapp.pipeline.models import Run
 from webapp.review import services
 from webapp.review.forms import ReviewForm, parse, prefill
@@ -83,7 +83,7 @@ def _threshold(client_id: UUID) -> int:
 def _desk(run_id: UUID, form: ReviewForm | None) -> str:
     viewer, session = current_viewer(), db.session()
     run = cards.card(session, run_id=run_id)
-    product = cards.product(session, run.product_id) if run else None
+    product = subjects.product(session, run.product_id) if run else None
     analysis = live.found_of(session, run_id)["analysis"] if run else None
     if run is None or product is None or analysis is None:
         raise NotFound("There is no such review.")
@@ -93,7 +93,7 @@ def _desk(run_id: UUID, form: ReviewForm | None) -> str:
         "review/desk.html",
         run=run,
         product=product,
-        photos=cards.photos(session, run.product_id),
+        photos=subjects.photos(session, run.product_id),
         analysis=analysis,
         form=form or prefill(analysis, hints),
         position=place.position,

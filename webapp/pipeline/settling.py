@@ -1,0 +1,76 @@
+"""What the product keeps of what was found: the machine fills in, a person settles, and what is settled stays."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from webapp.catalog import services as catalog
+from webapp.catalog.models import Product
+from webapp.phases.facts import Analysis, Evidence, Field, Listing
+from webapp.pipeline import findings
+
+SETTLED_FIELDS = ("name", "brand", "model", "condition", "gtin")
+"""What a reviewer confirms or corrects; in analysis' words. The product's column for `gtin` is `gtin14`."""
+_COLUMNS = {"gtin": "gtin14"}
+
+
+def settle(found: Analysis, values: dict[str, str | None], says: str) -> Analysis:
+    """The analysis with fields that a person settled: certain, with the person as evidence beside the machine's."""
+    changes: dict[str, Any] = {}
+    for name, value in values.items():
+        old: Field = getattr(found, name)
+        evidence = Evidence(kind="reviewer", says=says)
+        kept = old.evidence if old.value == value else ()
+        others = old.alternatives
+        changes[name] = Field(
+            value=value, confidence=100, evidence=(evidence, *kept), alternatives=others, written_by="reviewer"
+        )
+    return msgspec.structs.replace(found, confidence=100, reasons=(), **changes)
+
+
+def keep_fixed(found: Analysis, product: Product) -> Analysis:
+    """The analysis of a product that a person settled before: the person's values stand, whatever was found now."""
+    fixed = [name for name in SETTLED_FIELDS if _COLUMNS.get(name, name) in product.fixed_fields]
+    if "name" not in fixed:
+        return found
+    values = {name: getattr(product, _COLUMNS.get(name, name)) for name in fixed}
+    return settle(found, values, "a person settled it in an earlier run")
+
+
+def apply_analysis(session: Session, product_id: UUID, found: Analysis, fixed: Sequence[str] = ()) -> None:
+    """Give the product what analysis found, except where a person settled the field before. `fixed` becomes settled."""
+    product = session.get_one(Product, product_id, with_for_update=True, populate_existing=True)
+    values: dict[str, Any] = {
+        "name": found.name.value,
+        "brand": found.brand.value,
+        "model": found.model.value,
+        "condition": findings.condition_of(found.condition),
+        "gtin14": found.gtin.value,
+        "category": found.categories[0].value if found.categories else None,
+    }
+    newly = {_COLUMNS.get(name, name) for name in fixed}
+    for column, value in values.items():
+        if column in newly or (column not in product.fixed_fields and value is not None):
+            setattr(product, column, value)
+    product.fixed_fields = sorted({*product.fixed_fields, *newly})
+    if product.name and not product.code:
+        catalog.assign_code(session, product)
+    session.flush()
+
+
+def apply_listing(session: Session, product_id: UUID, found: Listing) -> None:
+    """Give the product what the listing proposes (description, category, price), except what a person settled."""
+    product = session.get_one(Product, product_id, with_for_update=True, populate_existing=True)
+    fresh = {
+        "description": found.description,
+        "category": found.category,
+        "price": found.price,
+        "currency": found.currency,
+    }
+    for column, value in fresh.items():
+        if value is not None and column not in product.fixed_fields:
+            setattr(product, column, value)
+    session.flush()

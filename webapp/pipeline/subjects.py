@@ -1,0 +1,118 @@
+"""What screens show of products themselves: their facts, their photos, or that they were removed."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.access.models import User
+from webapp.catalog.models import Catalog, Photo, Product
+from webapp.pipeline.cards import photo_url
+
+
+class PhotoCard(NamedTuple):
+    """A photo as a screen shows it."""
+
+    id: UUID
+    thumb_url: str
+    display_url: str
+    original_url: str
+    file_name: str
+    width: int
+    height: int
+    is_primary: bool
+    size_bytes: int
+    quality_score: int | None
+    quality_says: str
+
+
+class ProductView(NamedTuple):
+    """A product as its page shows it."""
+
+    id: UUID
+    title: str | None
+    name: str | None
+    model: str | None
+    brand: str | None
+    condition: str | None
+    gtin: str | None
+    sku: str | None
+    code: str | None
+    price: Any
+    currency: str | None
+    category: str | None
+    catalog_name: str
+    created_at: datetime
+    uploader_name: str
+
+
+def photos(session: Session, product_id: UUID) -> list[PhotoCard]:
+    """A product's photos in their order."""
+    rows = session.execute(select(Photo).where(Photo.product_id == product_id).order_by(Photo.position)).scalars()
+    return [
+        PhotoCard(
+            id=photo.id,
+            thumb_url=photo_url(photo.id, "thumb"),
+            display_url=photo_url(photo.id, "display"),
+            original_url=photo_url(photo.id, "original"),
+            file_name=photo.file_name,
+            width=photo.width,
+            height=photo.height,
+            is_primary=photo.is_primary,
+            size_bytes=photo.size_bytes,
+            quality_score=photo.quality_score,
+            quality_says=photo.quality_says,
+        )
+        for photo in rows
+    ]
+
+
+def product(session: Session, product_id: UUID) -> ProductView | None:
+    """A product with its catalog's and uploader's names, or None."""
+    row = session.execute(
+        select(Product, Catalog.name.label("catalog_name"), User.name.label("uploader"))
+        .join(Catalog, Catalog.id == Product.catalog_id)
+        .outerjoin(User, User.id == Product.created_by)
+        .where(Product.id == product_id, Product.deleted_at.is_(None))
+    ).one_or_none()
+    if row is None:
+        return None
+    found: Product = row.Product
+    return ProductView(
+        id=found.id,
+        title=found.name,
+        name=found.name,
+        model=found.model,
+        brand=found.brand,
+        condition=found.condition.value if found.condition else None,
+        gtin=found.gtin14,
+        sku=found.sku,
+        code=found.code,
+        price=found.price,
+        currency=found.currency,
+        category=found.category,
+        catalog_name=row.catalog_name,
+        created_at=found.created_at,
+        uploader_name=row.uploader or "",
+    )
+
+
+class Removed(NamedTuple):
+    """A product that somebody took off the desk."""
+
+    id: UUID
+    title: str | None
+    by_name: str
+    at: datetime
+
+
+def removed(session: Session, product_id: UUID) -> Removed | None:
+    """The removed product of this id, or None."""
+    row = session.execute(
+        select(Product.id, Product.name, User.name.label("by"), Product.deleted_at)
+        .outerjoin(User, User.id == Product.deleted_by)
+        .where(Product.id == product_id, Product.deleted_at.is_not(None))
+    ).one_or_none()
+    return Removed(row.id, row.name, row.by or "", row.deleted_at) if row and row.deleted_at else None
