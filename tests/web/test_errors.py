@@ -159,6 +159,12 @@ def test_a_disk_that_fills_while_a_body_arrives_is_said(sign_in, in_app, monkeyp
         assert "data-notice" in answer.text
 
 
+def test_a_browser_that_stalls_in_the_middle_of_its_body_is_told_so(fail):
+    answer = fail(throw(BlockingIOError(errno.EAGAIN, "silence")))
+    assert answer.status_code == 408
+    assert "The connection stalled" in answer.text
+
+
 def test_other_trouble_with_files_is_our_fault(fail, caplog):
     answer = fail(throw(OSError(errno.EIO, "a secret path")))
     assert answer.status_code == 500

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from tests.factories import make_client
 from webapp import queue
 from webapp.database import after_commit, db, tenant, transaction
-from webapp.work import services
+from webapp.work import services, tasks
 from webapp.work.events import NewEvent, create_stream, record
 from webapp.work.models import WorkState
 from webapp.work.moves import LeaseLost
@@ -229,3 +229,13 @@ def test_a_bell_is_json_so_that_redis_can_run_no_code(client, stream):
     make_work(client, stream)
     [key] = queue.redis().keys("rq:job:*")
     assert zlib.decompress(queue.redis().hget(key, "data")).startswith(b'["webapp.work.tasks.perform"')
+
+
+def test_work_of_a_kind_that_only_a_newer_version_knows_waits_and_says_why(client, stream):
+    work = make_work(client, stream)
+    with transaction() as session:
+        session.execute(text("UPDATE work SET kind = 'telepathy' WHERE id = :id"), {"id": work.id})
+    tasks.perform(str(client.id), work.id)
+    found = row(work)
+    assert (found.state, found.crashes) == ("waiting", 0)
+    assert "does not know how to do 'telepathy'" in found.last_error

@@ -21,16 +21,18 @@ class Kind:
     deadline_seconds: float = 600.0
 
 
-def get(name: str) -> Kind:
-    """The kind registered under this name; KeyError where there is none."""
-    kinds: dict[str, Kind] = current_app.config[CONFIG_KEY]
-    return kinds[name]
-
-
 def find(name: str) -> Kind | None:
-    """The kind registered under this name, or None."""
+    """The kind registered under this name, or None: a newer version may have made work of it."""
     kinds: dict[str, Kind] = current_app.config[CONFIG_KEY]
     return kinds.get(name)
+
+
+def get(name: str) -> Kind:
+    """The kind registered under this name; KeyError where there is none."""
+    kind = find(name)
+    if kind is None:
+        raise KeyError(name)
+    return kind
 
 
 def resolve(dotted: str) -> Callable[..., Any]:

@@ -1,0 +1,50 @@
+"""The web server's settings, on a real gunicorn: peers that fall silent do not keep its few threads."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from tests.running import CLONE, free_port
+
+
+@pytest.fixture
+def port():
+    """Where a gunicorn of one worker with two threads serves a demonstration, patient for one second."""
+    port = free_port()
+    few = {"PORT": str(port), "HOST": "127.0.0.1", "WEB_WORKERS": "1", "WEB_THREADS": "2", "WEB_SILENCE_SECONDS": "1"}
+    settings = "webapp/supervisor/gunicorn_conf.py"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "-c", settings, "wsgiref.simple_server:demo_app"],
+        cwd=CLONE,
+        env={**os.environ, **few},
+        stderr=subprocess.DEVNULL,
+    )
+    until = time.monotonic() + 30
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            break
+        except OSError:
+            assert time.monotonic() < until, "gunicorn did not start"
+            time.sleep(0.05)
+    yield port
+    process.terminate()
+    process.wait(20)
+
+
+def test_peers_that_fall_silent_are_let_go_and_others_are_served(port):
+    silent = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(4)]
+    for peer in silent:
+        peer.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n")  # and no end
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
+        assert answer.status == 200
+    # Each gets an end, be it an error first; a socket still held would run into its time-out here.
+    for peer in silent:
+        while peer.recv(1000):
+            pass
+        peer.close()
