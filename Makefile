@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run flask backup restore test lint lock bench-pipeline bench-products bench-identify venv packages test-packages node-packages redis
+.PHONY: help setup run flask backup restore test lint lock bench-pipeline bench-products bench-identify bench-uploads venv packages test-packages node-packages redis
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -55,6 +55,10 @@ bench-products: setup test-packages ## Twenty products from upload to the end of
 bench-identify: setup ## Run the analysis on a folder of photos with a manifest: make bench-identify DATA=DIR
 	@test -n "$(DATA)" || { echo "make bench-identify wants a folder: DATA=DIR"; exit 2; }
 	@DATA="$(DATA)" $(PY) -m tests.bench.bench_identify
+
+bench-uploads: setup test-packages ## Post each file of a folder with a manifest and compare what becomes of it: make bench-uploads DATA=DIR
+	@test -n "$(DATA)" || { echo "make bench-uploads wants a folder: DATA=DIR"; exit 2; }
+	@DATA="$(DATA)" $(PY) -m tests.bench.bench_uploads
 
 # A folder that another Python made, or that was left half made, is made anew.
 venv:
