@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run flask backup restore test lint lock bench-pipeline bench-products bench-identify bench-uploads venv packages test-packages node-packages redis
+.PHONY: help setup run flask backup restore test lint lock bench-pipeline bench-products bench-identify bench-uploads bench-live venv packages test-packages node-packages redis
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -59,6 +59,9 @@ bench-identify: setup ## Run the analysis on a folder of photos with a manifest:
 bench-uploads: setup test-packages ## Post each file of a folder with a manifest and compare what becomes of it: make bench-uploads DATA=DIR
 	@test -n "$(DATA)" || { echo "make bench-uploads wants a folder: DATA=DIR"; exit 2; }
 	@DATA="$(DATA)" $(PY) -m tests.bench.bench_uploads
+
+bench-live: setup test-packages ## From commit to browser under load, and 1,000 reconnects: make bench-live [SOCKETS=500] [RATE=200]
+	@SOCKETS="$(SOCKETS)" RATE="$(RATE)" $(PY) -m tests.bench.bench_live
 
 # A folder that another Python made, or that was left half made, is made anew.
 venv:

@@ -7,11 +7,9 @@ others go to review. Prints products per minute and the memory of each process.
 import io
 import os
 import re
-import subprocess
 import sys
 import time
 
-import psutil
 import requests
 
 from tests.bench import stack as figures
@@ -44,7 +42,7 @@ def main() -> None:
         sent = time.monotonic() - began
         states = visitor.wait(many + 1)
         took = time.monotonic() - began
-        memory = memory_of(lotline)
+        memory = figures.by_kind(lotline.process.pid, figures.rss_mb)
     median, _ = figures.median_and_spread(uploads)
     figures.print_result(
         bench="products",
@@ -106,33 +104,6 @@ class Visitor:
                 return states
             time.sleep(0.2)
         sys.exit(f"not done in time: {states}")
-
-
-def memory_of(lotline: Stack) -> dict[str, float]:
-    """MiB of each process by what it is; shared pages are counted by share."""
-    total: dict[str, float] = {}
-    for process in psutil.Process(lotline.process.pid).children(recursive=True):
-        try:
-            line = " ".join(process.cmdline())
-            name = next((word for pattern, word in KINDS if re.search(pattern, line)), process.name())
-            total[name] = round(total.get(name, 0) + figures.rss_mb(process.pid), 1)
-        except (psutil.NoSuchProcess, FileNotFoundError, subprocess.SubprocessError):
-            continue
-    return total
-
-
-KINDS = (
-    (r"slot heavy", "slot heavy"),
-    (r"slot light", "slot light"),
-    (r"worker.py dispatcher", "dispatcher"),
-    (r"worker.py", "worker parent"),
-    (r"live.hub", "hub"),
-    (r"live.renderer", "renderer"),
-    (r"gunicorn", "web"),
-    (r"multiprocessing|spawn_main|imaging", "photo decoders"),
-    (r"redis-server", "redis"),
-    (r"postgres", "postgres"),
-)
 
 
 if __name__ == "__main__":

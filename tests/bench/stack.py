@@ -2,13 +2,16 @@
 
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 from webapp.embedded import temporary
 
@@ -76,6 +79,38 @@ def rss_mb(pid: int) -> float:
         if line.startswith("Pss:"):
             return int(line.split()[1]) / 1024
     return 0.0
+
+
+KINDS = (
+    (r"slot heavy", "slot heavy"),
+    (r"slot light", "slot light"),
+    (r"worker.py dispatcher", "dispatcher"),
+    (r"worker.py", "worker parent"),
+    (r"live.hub", "hub"),
+    (r"live.renderer", "renderer"),
+    (r"gunicorn", "web"),
+    (r"multiprocessing|spawn_main|imaging", "photo decoders"),
+    (r"redis-server", "redis"),
+    (r"postgres", "postgres"),
+)
+"""What a process of a running Lotline is, by its command line."""
+
+
+def processes_of(pid: int) -> Iterator[tuple[str, int]]:
+    """The processes below `pid`: what each is, and its number."""
+    for process in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            line = " ".join(process.cmdline())
+            yield next((word for pattern, word in KINDS if re.search(pattern, line)), process.name()), process.pid
+
+
+def by_kind(pid: int, measure: Callable[[int], float]) -> dict[str, float]:
+    """`cpu_ms` or `rss_mb` of the processes below `pid`, added up by what they are."""
+    total: dict[str, float] = {}
+    for name, each in processes_of(pid):
+        with suppress(OSError):  # it ended meanwhile
+            total[name] = round(total.get(name, 0.0) + measure(each), 1)
+    return total
 
 
 def median_and_spread(values: Sequence[float]) -> tuple[float, float]:
