@@ -21,6 +21,7 @@ from uuid import UUID, uuid4
 
 from flask import Flask, current_app
 
+from webapp.crashpoints import crash_point
 from webapp.errors import DomainError, NotFound
 
 KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/([0-9a-f]{2})/\1[0-9a-f]{62}(?:\.[a-z]+)?\.[a-z0-9]+")
@@ -146,6 +147,7 @@ def _write_synced(target: Path, source: bytes | BinaryIO) -> tuple[str, int]:
             digest.update(chunk)
             size += len(chunk)
             file.write(chunk)
+            crash_point("photo.half_written")
         file.flush()
         os.fsync(file.fileno())
     return digest.hexdigest(), size
@@ -163,6 +165,7 @@ def _place(temporary: Path, key: str, sha256: str, size: int) -> Kept:
     """Give synced bytes their real name. What stood there is replaced: it was meant to be the same."""
     target = _path(key)
     _make_folder(target.parent)
+    crash_point("photo.before_rename")
     temporary.replace(target)
     _sync_folder(target.parent)
     return Kept(key, sha256, size)

@@ -14,6 +14,7 @@ from webapp.access.guard import current_actor, current_viewer, needs
 from webapp.access.models import Role
 from webapp.catalog import services as catalog
 from webapp.config import Config
+from webapp.crashpoints import crash_point
 from webapp.database import reading, transaction
 from webapp.errors import Invalid
 from webapp.intake import forms, pictures, services
@@ -117,6 +118,8 @@ def _take_in(form: IntakeForm) -> Outcome:
         raise services.NothingTaken([*rejected, *refused])
     with pictures.kept(viewer.client_id, taken) as kept, transaction() as session:
         receipt = services.receive(session, order, kept)
+        crash_point("upload.before_commit")
+    crash_point("upload.before_answer")
     return Outcome(receipt, [*rejected, *refused])
 
 

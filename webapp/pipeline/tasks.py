@@ -13,6 +13,7 @@ from webapp import storage
 from webapp.access.models import Client
 from webapp.catalog.models import Photo, Product
 from webapp.config import Config
+from webapp.crashpoints import crash_point
 from webapp.database import reading, transaction
 from webapp.errors import PermanentError
 from webapp.lib.fingerprint import fingerprint
@@ -55,6 +56,8 @@ def run_phase(lease: Lease) -> None:
             fingerprint=fingerprint(name.value, *inputs),
             threshold=case.threshold,
         )
+        crash_point("finish.before_commit")
+    crash_point("finish.after_commit")
 
 
 _SUBJECT = (

@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 
 from webapp.access.guard import current_actor, current_viewer, needs
 from webapp.access.models import Client, Role
+from webapp.crashpoints import crash_point
 from webapp.database import db, transaction
 from webapp.errors import Conflict, NotFound
 from webapp.pipeline import cards, live, subjects
@@ -69,6 +70,8 @@ def decide(run_id: UUID) -> ResponseReturnValue:
                 user_name=viewer.name,
                 actor=current_actor(),
             )
+            crash_point("decision.before_commit")
+        crash_point("decision.before_answer")
     except Conflict as conflict:
         form.errors[""] = conflict.message
         return _desk(run_id, form), 409

@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import queue, storage
 from webapp.config import Config
+from webapp.crashpoints import crash_point
 from webapp.database import system_engine
 from webapp.work import registry
 from webapp.work.events import NewEvent, append
@@ -172,6 +173,8 @@ class Dispatcher:
                 if work_id is None:
                     return
                 client_id, stream_id, seq = handle(connection, work_id)
+                crash_point("reap.before_commit")
+            crash_point("reap.after_commit")
             queue.publish([{"client": str(client_id), "stream": stream_id, "seq": seq}], self._redis)
 
     def _reap(self, connection: Connection, work_id: int) -> "tuple[UUID, int, int]":
@@ -191,7 +194,13 @@ class Dispatcher:
         self, connection: Connection, work_id: int, only_from: WorkState, *, also: str, says: str, level: Level | None
     ) -> "tuple[UUID, int, int]":
         moved = move(connection, work_id, WorkState.READY, only_from=only_from, also=also)
-        data = {**moved.args.get("event", {}), "work": moved.id, "from": only_from.value, "to": "ready"}
+        data = {
+            **moved.args.get("event", {}),
+            "work": moved.id,
+            "from": only_from.value,
+            "to": moved.state.value,
+            "epoch": moved.epoch,
+        }
         if moved.crashes:
             data["crashes"] = moved.crashes
         label = moved.args.get("label", moved.kind)
@@ -258,4 +267,5 @@ class Dispatcher:
                 },
             ).all()
         if rows:
+            crash_point("dispatch.before_ring")
             queue.ring(lane, [(row.client_id, row.id) for row in rows], self._redis)

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from webapp import queue
+from webapp.crashpoints import crash_point
 from webapp.database import after_commit
 from webapp.work import kinds
 from webapp.work.events import NewEvent, record
@@ -106,7 +107,7 @@ def claim(session: Session, work_id: int, owner: str, lease_seconds: float) -> C
         max_failures=moved.max_failures,
     )
     again = f" (attempt {moved.attempts})" if moved.attempts > 1 else ""
-    _note(moved, f"{claimed.label} started{again}")
+    _note(moved, f"{claimed.label} started{again}", {"worker": owner})
     return claimed
 
 
@@ -244,5 +245,9 @@ def _note(moved: Moved, message: str, details: dict[str, Any] | None = None) -> 
 
 def _ring_after_commit(moved: Moved) -> None:
     if moved.rung:
-        bell = (moved.client_id, moved.id)
-        after_commit(lambda: queue.ring(moved.queue, [bell]))
+        after_commit(lambda: _ring(moved))
+
+
+def _ring(moved: Moved) -> None:
+    crash_point("bell.before_ring")
+    queue.ring(moved.queue, [(moved.client_id, moved.id)])

@@ -11,6 +11,7 @@ from flask import current_app
 from sqlalchemy.exc import DBAPIError
 
 from webapp.config import Config
+from webapp.crashpoints import crash_point
 from webapp.database import db, is_outage, tenant, transaction
 from webapp.errors import DomainError, PermanentError, RetryLater
 from webapp.logs import bound
@@ -65,7 +66,10 @@ def _claim(work_id: int, config: Config) -> services.Claim | None:
     while True:
         try:
             with transaction() as session:
-                return services.claim(session, work_id, owner(), config.lease_seconds)
+                claim = services.claim(session, work_id, owner(), config.lease_seconds)
+                crash_point("claim.before_commit")
+            crash_point("claim.after_commit")
+            return claim
         except DBAPIError as error:
             if not is_outage(error) or draining.is_set():
                 raise
