@@ -26,8 +26,8 @@ from webapp.limits import limiter
 passwords.hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # the real one costs 50 ms on purpose
 
 # Deleting the few rows of a test takes a millisecond, truncating 160. Runs go first: they hold on to streams and work.
-EMPTY = "DELETE FROM runs; DELETE FROM clients; DELETE FROM users; DELETE FROM audit; DELETE FROM workers"
-EMPTY_FOR_SURE = "TRUNCATE clients, users, audit, workers CASCADE"
+EMPTY = "; ".join(f"DELETE FROM {table}" for table in ("runs", "clients", "users", "audit", "workers", "circuits"))
+EMPTY_FOR_SURE = "TRUNCATE clients, users, audit, workers, circuits CASCADE"
 
 
 # --- servers and databases --------------------------------------------------------------------------

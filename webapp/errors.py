@@ -47,16 +47,52 @@ class TooLarge(DomainError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
-class PermanentError(Exception):
-    """Work that cannot succeed by trying again; it fails at once. The message is for a person."""
+class WorkError(Exception):
+    """Work that did not succeed. The message is a sentence for a person.
+
+    `cause`: a stable key; failures are grouped by it. Without one, the message stands for it.
+    `not_done`: what was asked of somebody else surely did not happen, so it may be asked again.
+    """
+
+    def __init__(self, message: str, *, cause: str = "", not_done: bool = False) -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.not_done = not_done
 
 
-class RetryLater(Exception):
+class PermanentError(WorkError):
+    """Work that cannot succeed by trying again; it fails at once."""
+
+
+class RetryLater(WorkError):
     """Work that may succeed later. `after_seconds`: not before, where the other side said so (Retry-After)."""
 
-    def __init__(self, message: str, *, after_seconds: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, *, after_seconds: float | None = None, cause: str = "", not_done: bool = False
+    ) -> None:
+        super().__init__(message, cause=cause, not_done=not_done)
         self.after_seconds = after_seconds
+
+
+class ProviderDown(RetryLater):
+    """Somebody else's service does not answer, or asks to be left alone: it counts against its circuit."""
+
+
+class OutcomeUnknown(PermanentError):
+    """A call may have happened or not, and must not be made twice: a person has to look."""
+
+
+class CircuitOpen(Exception):
+    """A service is known to be away, so it was not asked. Work waits for it, which costs no attempt.
+
+    `circuit`: its circuit's name. `at_most_seconds`: how long work is willing to wait, counted from when it first did;
+    None: for as long as it takes.
+    """
+
+    def __init__(self, message: str, circuit: str, *, at_most_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.circuit = circuit
+        self.at_most_seconds = at_most_seconds
 
 
 class ConfigError(Exception):

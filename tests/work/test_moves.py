@@ -13,7 +13,7 @@ from webapp.work.models import WorkState
 from webapp.work.moves import MOVES, Fence, IllegalMove, LeaseLost, move
 
 LEASED = "lease_token = gen_random_uuid(), lease_until = clock_timestamp() + interval '1 minute'"
-NEEDS = {"owner": "test", "lease": 15.0, "note": "why", "delay": 5.0}
+NEEDS = {"owner": "test", "lease": 15.0, "note": "why", "cause": "because"}
 
 
 @pytest.fixture

@@ -52,3 +52,15 @@ class Offer(Base):
     search_text: Mapped[str] = mapped_column(
         Computed("lower(title || ' ' || coalesce(brand, '') || ' ' || coalesce(model, ''))", persisted=True)
     )
+
+
+class Lookup(Base):
+    """One question that a source was asked for a client, and when: within its time-to-live it is not asked again."""
+
+    __tablename__ = "lookups"
+
+    client_id: Mapped[UUID] = mapped_column(ForeignKey("clients.id", ondelete="CASCADE"), primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    question: Mapped[str] = mapped_column(primary_key=True)
+    asked_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    found: Mapped[int]

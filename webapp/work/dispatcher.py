@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from uuid import UUID
 
 from flask import Flask
@@ -23,10 +24,10 @@ from webapp import queue, storage
 from webapp.config import Config
 from webapp.crashpoints import crash_point
 from webapp.database import system_engine
-from webapp.work import registry
+from webapp.work import circuits, registry
 from webapp.work.events import NewEvent, append
 from webapp.work.models import Level, WorkState
-from webapp.work.moves import level_of, move
+from webapp.work.moves import IllegalMove, level_of, move
 from webapp.work.services import RINGS_PER_CLIENT
 
 log = logging.getLogger(__name__)
@@ -159,6 +160,7 @@ class Dispatcher:
         self._notice_lost_bells()
         thorough = now - self._rerung_at >= RERING_EVERY_SECONDS
         if thorough:
+            self._let_through()
             for lane in WINDOWS:
                 self._rering(lane)
             self._rerung_at = now
@@ -176,6 +178,16 @@ class Dispatcher:
                 crash_point("reap.before_commit")
             crash_point("reap.after_commit")
             queue.publish([{"client": str(client_id), "stream": stream_id, "seq": seq}], self._redis)
+
+    def _let_through(self) -> None:
+        """What waited behind a circuit goes on where that lets it: one to probe, or a few at a time."""
+        with self._engine.begin() as connection:
+            waiting = circuits.let_through(connection)
+        for work_id in waiting:
+            with suppress(IllegalMove):  # it may have moved meanwhile
+                with self._engine.begin() as connection:
+                    client_id, stream_id, seq = self._wake(connection, work_id)
+                queue.publish([{"client": str(client_id), "stream": stream_id, "seq": seq}], self._redis)
 
     def _reap(self, connection: Connection, work_id: int) -> "tuple[UUID, int, int]":
         return self._ready(

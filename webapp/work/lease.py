@@ -4,15 +4,19 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
-from webapp.database import db, tenant, transaction
-from webapp.work import services
+from webapp.database import db, reading, tenant, transaction
+from webapp.work import calls, services
+from webapp.work.calls import Answer, Repeat
+from webapp.work.circuits import Circuit
 from webapp.work.moves import LeaseLost
 from webapp.work.services import Claim
 
@@ -50,16 +54,39 @@ class Lease:
             LeaseLost: the work was stopped or belongs to somebody else.
             HandBack: the worker is shutting down.
         """
-        if self.lost.is_set():
-            raise LeaseLost(f"work {self.claim.work_id} was taken away")
-        if self.draining.is_set():
-            raise HandBack
+        self._require()
         now, loud = time.monotonic(), step != self._step
         if not loud and now - self._reported_at < QUIET_SECONDS:
             return
         self._step, self._reported_at = step, now
         with transaction() as session:
             services.report(session, self.claim, percent, step, self.lease_seconds, loud=loud)
+
+    def call(
+        self,
+        key: str,
+        intent: dict[str, Any],
+        do: Callable[[str], Answer],
+        *,
+        repeat: Repeat,
+        look_up: Callable[[str], Answer | None] | None = None,
+        keep: Callable[[Session, Answer], dict[str, Any]] | None = None,
+        circuit: Circuit | None = None,
+    ) -> dict[str, Any]:
+        """Call somebody else's service, once however often this work is done: see `webapp.work.calls.call`."""
+        self._require()
+        return calls.call(self.claim, key, intent, do, repeat=repeat, look_up=look_up, keep=keep, circuit=circuit)
+
+    def waited_seconds(self) -> float:
+        """How long this work has been waiting behind circuits; 0 when it has not."""
+        with reading() as session:
+            return services.waited_seconds(session, self.claim)
+
+    def _require(self) -> None:
+        if self.lost.is_set():
+            raise LeaseLost(f"work {self.claim.work_id} was taken away")
+        if self.draining.is_set():
+            raise HandBack
 
 
 _BEAT = text("""

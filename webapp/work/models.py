@@ -129,6 +129,10 @@ class Work(Base):
             postgresql_where=text("state IN ('ready', 'running', 'waiting')"),
         ),
         Index("ix_work_client_stream", "client_id", "stream_id"),
+        # What waits behind a circuit, or is on its way from there; nearly always nothing.
+        Index("ix_work_waits_for", "waits_for", "client_id", postgresql_where=text("waits_for IS NOT NULL")),
+        # What failed, by its cause.
+        Index("ix_work_failed", "client_id", "cause", "finished_at", postgresql_where=text("state = 'failed'")),
         # Heartbeats change only lease_until, which no index holds: they stay on their page (HOT) if it has room.
         {"postgresql_with": {"fillfactor": 70}},
     )
@@ -161,6 +165,11 @@ class Work(Base):
     message: Mapped[str] = mapped_column(server_default="")
     result: Mapped[dict[str, Any] | None]
     last_error: Mapped[str | None]
+    cause: Mapped[str | None]
+    """Why the last attempt did not succeed, as a key: failures of one cause are one group."""
+    waits_for: Mapped[str | None]
+    """The circuit that it waits behind; `run_at` is then when it goes on at the latest."""
+    waits_since: Mapped[datetime | None]
     dedup_key: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
@@ -180,9 +189,40 @@ class Step(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     client_id: Mapped[UUID]
     intent: Mapped[dict[str, Any]]
+    idempotency_key: Mapped[UUID] = mapped_column(server_default=text("gen_random_uuid()"))
+    """What the other side knows this call by; the same in every attempt."""
     output: Mapped[dict[str, Any] | None]
     intended_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     answered_at: Mapped[datetime | None]
+
+
+class CircuitState(StrEnum):
+    """Closed: calls go through. Open: none does. Half open: one does, to see whether the service is back."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class Circuit(Base):
+    """What all processes together know of a service that is not ours; not owned by a client. No row: closed."""
+
+    __tablename__ = "circuits"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    label: Mapped[str]
+    """What people call the service."""
+    state: Mapped[CircuitState] = mapped_column(text_enum(CircuitState, "state"), server_default="closed")
+    failures: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    """Calls in a row that failed while it was closed."""
+    probes: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    """Probes in a row that failed since it opened."""
+    reason: Mapped[str] = mapped_column(server_default="")
+    opened_at: Mapped[datetime | None]
+    next_probe_at: Mapped[datetime | None]
+    probe_token: Mapped[UUID | None]
+    """Who may probe now, and until when: a prober that dies leaves its place to the next."""
+    probe_until: Mapped[datetime | None]
 
 
 class Worker(Base):

@@ -29,6 +29,8 @@ MOVES: dict[WorkState, frozenset[WorkState]] = {
 }
 
 _NO_LEASE = "lease_token = NULL, lease_owner = NULL, lease_until = NULL, deadline_at = NULL"
+_NO_WAIT = "waits_for = NULL, waits_since = NULL"
+_NO_TROUBLE = f"{_NO_LEASE}, {_NO_WAIT}, last_error = NULL, cause = NULL"
 _EFFECTS: dict[WorkState, str] = {
     S.READY: f"{_NO_LEASE}, dispatched_at = NULL, run_at = clock_timestamp(), finished_at = NULL",
     S.RUNNING: (
@@ -38,16 +40,30 @@ _EFFECTS: dict[WorkState, str] = {
         " attempts = attempts + 1, started_at = clock_timestamp(), finished_at = NULL,"
         " progress = 0, message = '', dispatched_at = NULL"
     ),
-    S.DONE: f"{_NO_LEASE}, progress = 100, message = '', last_error = NULL, finished_at = clock_timestamp()",
-    S.HELD: f"{_NO_LEASE}, progress = 100, message = :note, last_error = NULL, finished_at = clock_timestamp()",
-    S.WAITING: (
-        f"{_NO_LEASE}, failures = failures + 1, last_error = :note,"
-        " run_at = clock_timestamp() + make_interval(secs => :delay)"
+    S.DONE: f"{_NO_TROUBLE}, progress = 100, message = '', finished_at = clock_timestamp()",
+    S.HELD: f"{_NO_TROUBLE}, progress = 100, message = :note, finished_at = clock_timestamp()",
+    S.WAITING: _NO_LEASE,  # until when, and why, is one of the two below
+    S.FAILED: (
+        f"{_NO_LEASE}, {_NO_WAIT}, failures = failures + 1, last_error = :note, cause = :cause,"
+        " finished_at = clock_timestamp()"
     ),
-    S.FAILED: f"{_NO_LEASE}, failures = failures + 1, last_error = :note, finished_at = clock_timestamp()",
     # The epoch moves on, so that whoever held the lease can write nothing any more.
-    S.STOPPED: f"{_NO_LEASE}, epoch = epoch + 1, dispatched_at = NULL, finished_at = clock_timestamp()",
+    S.STOPPED: f"{_NO_LEASE}, {_NO_WAIT}, epoch = epoch + 1, dispatched_at = NULL, finished_at = clock_timestamp()",
 }
+TRY_LATER = (
+    f"{_NO_WAIT}, failures = failures + 1, last_error = :note, cause = :cause,"
+    " run_at = clock_timestamp() + make_interval(secs => :delay)"
+)
+"""To `waiting` after a failure: until `run_at`."""
+WAIT_BEHIND = (
+    "waits_for = :circuit, waits_since = coalesce(waits_since, clock_timestamp()),"
+    " failures = 0, last_error = NULL, cause = NULL, message = :note,"
+    " run_at = greatest(coalesce(waits_since, clock_timestamp()) + make_interval(secs => :at_most),"
+    " clock_timestamp() + interval '1 second')"
+)
+"""To `waiting` behind an open circuit, which is nobody's failure: until that closes, at the latest until `run_at`."""
+AFRESH = f"failures = 0, crashes = 0, {_NO_WAIT}"
+"""To `ready` by a person: automatic attempts are counted anew."""
 RING = """dispatched_at = CASE WHEN NOT EXISTS (
         SELECT FROM work waits WHERE waits.client_id = work.client_id AND waits.queue = work.queue
            AND waits.state = 'ready' AND waits.dispatched_at IS NULL
@@ -124,9 +140,9 @@ def move(
 ) -> Moved:
     """Move one piece of work to state `to`, or raise; the caller records the event (see `webapp.work.events`).
 
-    `values` fill the parameters that the target's effect names: owner, lease (running), note (held, waiting, failed),
-    delay (waiting), in seconds. `most_rung`: see RING; 0 leaves the bell to the dispatcher. `also` and `condition`
-    are constant SQL of this package.
+    `values` fill the parameters that the target's effect names: owner, lease (running), note (held, failed), cause
+    (failed), and those of `also`; times in seconds. `most_rung`: see RING; 0 leaves the bell to the dispatcher. `also`
+    and `condition` are constant SQL of this package.
 
     Raises:
         LeaseLost: a fence was given and does not hold.

@@ -16,9 +16,10 @@ from webapp import queue
 from webapp.crashpoints import crash_point
 from webapp.database import after_commit
 from webapp.work import kinds
+from webapp.work.causes import cause_of
 from webapp.work.events import NewEvent, record
 from webapp.work.models import Level, Work, WorkState
-from webapp.work.moves import Fence, IllegalMove, LeaseLost, Moved, level_of, move
+from webapp.work.moves import AFRESH, TRY_LATER, WAIT_BEHIND, Fence, IllegalMove, LeaseLost, Moved, level_of, move
 
 BACKOFF_BASE_SECONDS = 5.0
 BACKOFF_CAP_SECONDS = 300.0
@@ -171,17 +172,73 @@ def unblock(session: Session, work_id: int) -> Moved:
     return moved
 
 
-def fail(session: Session, claimed: Claim, reason: str, *, after_seconds: float | None = None, final: bool) -> Moved:
-    """An attempt ended in an error: try again later, or, when `final` or out of attempts, fail. Raises LeaseLost."""
+def fail(
+    session: Session,
+    claimed: Claim,
+    reason: str,
+    *,
+    cause: str = "",
+    after_seconds: float | None = None,
+    final: bool,
+) -> Moved:
+    """An attempt ended in an error: try again later, or, when `final` or out of attempts, fail. Raises LeaseLost.
+
+    `cause`: the key by which such failures are grouped; made from the reason where there is none.
+    """
+    cause = cause or cause_of(reason)
     out_of_attempts = claimed.failures + 1 >= claimed.max_failures
     if final or out_of_attempts:
-        moved = move(session, claimed.work_id, WorkState.FAILED, fence=claimed.fence, note=reason)
-        _note(moved, f"{claimed.label} failed: {reason}")
+        moved = move(session, claimed.work_id, WorkState.FAILED, fence=claimed.fence, note=reason, cause=cause)
+        _note(moved, f"{claimed.label} failed: {reason}", {"cause": cause})
         return moved
     delay = after_seconds if after_seconds is not None else backoff_seconds(claimed.failures)
-    moved = move(session, claimed.work_id, WorkState.WAITING, fence=claimed.fence, note=reason, delay=delay)
-    _note(moved, f"{claimed.label} will be tried again in {max(1, round(delay))} s: {reason}", {"delay_seconds": delay})
+    moved = move(
+        session,
+        claimed.work_id,
+        WorkState.WAITING,
+        fence=claimed.fence,
+        also=TRY_LATER,
+        note=reason,
+        cause=cause,
+        delay=delay,
+    )
+    says = f"{claimed.label} will be tried again in {max(1, round(delay))} s: {reason}"
+    _note(moved, says, {"delay_seconds": delay, "cause": cause})
     return moved
+
+
+PATIENCE_SECONDS = 86_400.0
+"""How long work waits behind a circuit that does not say; then it looks for itself."""
+
+
+def wait_behind(
+    session: Session, claimed: Claim, circuit: str, reason: str, *, at_most_seconds: float | None = None
+) -> Moved:
+    """A service that the work needs is away: wait until its circuit lets work through. Nobody's failure.
+
+    `at_most_seconds`: counted from when the work first waited. Raises LeaseLost.
+    """
+    moved = move(
+        session,
+        claimed.work_id,
+        WorkState.WAITING,
+        fence=claimed.fence,
+        also=WAIT_BEHIND,
+        circuit=circuit,
+        note=reason,
+        at_most=PATIENCE_SECONDS if at_most_seconds is None else at_most_seconds,
+    )
+    _note(moved, f"{claimed.label} waits: {reason}", {"circuit": circuit})
+    return moved
+
+
+def waited_seconds(session: Session, claimed: Claim) -> float:
+    """How long this work has been waiting behind circuits; 0 when it has not."""
+    waited = session.execute(_WAITED, {"id": claimed.work_id}).scalar_one_or_none()
+    return float(waited or 0)
+
+
+_WAITED = text("SELECT extract(epoch FROM clock_timestamp() - waits_since) FROM work WHERE id = :id")
 
 
 def hand_back(session: Session, claimed: Claim) -> Moved:
@@ -205,7 +262,7 @@ def restart(session: Session, work_id: int, only_from: WorkState, message: str) 
         work_id,
         WorkState.READY,
         only_from=only_from,
-        also="failures = 0, crashes = 0",
+        also=AFRESH,
         most_rung=RINGS_PER_CLIENT,
     )
     _note(moved, message)

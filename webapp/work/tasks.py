@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from webapp.config import Config
 from webapp.crashpoints import crash_point
 from webapp.database import db, is_outage, tenant, transaction
-from webapp.errors import DomainError, PermanentError, RetryLater
+from webapp.errors import CircuitOpen, DomainError, PermanentError, RetryLater
 from webapp.logs import bound
 from webapp.work import kinds, services
 from webapp.work.lease import HandBack, Heart, Lease
@@ -81,12 +81,14 @@ def _do(lease: Lease, config: Config) -> None:
     claim, kind = lease.claim, kinds.find(lease.claim.kind)
     if kind is None:  # made by a newer version, which another worker may run already
         with transaction() as session:
-            services.fail(session, claim, f"this worker does not know how to do {claim.kind!r}", final=False)
+            says = f"this worker does not know how to do {claim.kind!r}"
+            services.fail(session, claim, says, cause=f"unknown_kind:{claim.kind}", final=False)
         return
     _doing.append(claim.work_id)
     try:
         if claim.crashes >= services.MAX_CRASHES:
-            raise PermanentError(f"crash loop: its worker died {claim.crashes} times while doing this")
+            says = f"crash loop: its worker died {claim.crashes} times while doing this"
+            raise PermanentError(says, cause="crash_loop")
         with _heart(config).beating(lease):
             kinds.resolve(kind.perform)(lease)
     except LeaseLost:
@@ -94,18 +96,22 @@ def _do(lease: Lease, config: Config) -> None:
     except HandBack:
         with transaction() as session:
             services.hand_back(session, claim)
+    except CircuitOpen as error:
+        _wait_behind(claim, error)
     except (PermanentError, DomainError) as error:
-        _fail(lease, kind, str(error), final=True)
+        _fail(lease, kind, str(error), cause=getattr(error, "cause", ""), final=True)
     except RetryLater as error:
-        _fail(lease, kind, str(error), after_seconds=error.after_seconds)
+        _fail(lease, kind, str(error), cause=error.cause, after_seconds=error.after_seconds)
     except DBAPIError as error:
         if is_outage(error):
             raise
         log.exception("work_failed_in_database")
-        _fail(lease, kind, f"the database refused it ({type(error.orig).__name__})")
+        name = type(error.orig).__name__
+        _fail(lease, kind, f"the database refused it ({name})", cause=f"database:{name}")
     except Exception as error:
         log.exception("work_failed")
-        _fail(lease, kind, f"unexpected {type(error).__name__}: {error}"[:500])
+        name = type(error).__name__
+        _fail(lease, kind, f"unexpected {name}: {error}"[:500], cause=f"unexpected:{name}")
     finally:
         _doing.clear()
 
@@ -114,13 +120,27 @@ def _run_of(claim: services.Claim) -> dict[str, object]:
     return {"run_id": claim.args["run_id"]} if "run_id" in claim.args else {}
 
 
+def _wait_behind(claim: services.Claim, error: CircuitOpen) -> None:
+    try:
+        with transaction() as session:
+            services.wait_behind(session, claim, error.circuit, str(error), at_most_seconds=error.at_most_seconds)
+    except LeaseLost:
+        log.info("lease_lost")
+
+
 def _fail(
-    lease: Lease, kind: kinds.Kind, reason: str, *, after_seconds: float | None = None, final: bool = False
+    lease: Lease,
+    kind: kinds.Kind,
+    reason: str,
+    *,
+    cause: str = "",
+    after_seconds: float | None = None,
+    final: bool = False,
 ) -> None:
     reason = reason.replace("\x00", "")
     try:
         with transaction() as session:
-            moved = services.fail(session, lease.claim, reason, after_seconds=after_seconds, final=final)
+            moved = services.fail(session, lease.claim, reason, cause=cause, after_seconds=after_seconds, final=final)
             if moved.state is WorkState.FAILED:
                 kinds.resolve(kind.failed)(session, moved)
     except LeaseLost:
