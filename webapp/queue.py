@@ -14,6 +14,7 @@ from flask import Flask, current_app
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
 from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
@@ -24,6 +25,7 @@ PERFORM = "webapp.work.tasks.perform"
 """What a slot calls; a string, so that ringing does not import what the work needs."""
 
 EVENTS_CHANNEL = "lotline:events"
+WAKE_KEY = "lotline:wake"
 _EXTENSION = "lotline_redis"
 FORGET_AFTER_SECONDS = 60
 
@@ -84,3 +86,25 @@ def publish(messages: Iterable[dict[str, Any]], connection: "Redis | None" = Non
         pipe.execute()
     except RedisError as error:
         log.warning("event_not_published", extra={"reason": str(error)})
+
+
+def wake(connection: "Redis | None" = None) -> None:
+    """Tell a dispatcher that a slot is free, so that it need not wait for its next round."""
+    try:
+        pipe = (connection or redis()).pipeline(transaction=False)
+        pipe.lpush(WAKE_KEY, "1")
+        pipe.ltrim(WAKE_KEY, 0, 0)  # several that nobody heard are one
+        pipe.execute()
+    except RedisError as error:
+        log.debug("dispatcher_not_woken", extra={"reason": str(error)})
+
+
+def rest(seconds: float, connection: "Redis") -> bool:
+    """Wait for `wake`, so long at most. False: Redis is away, and it was not waited."""
+    try:
+        connection.blpop([WAKE_KEY], timeout=seconds)
+    except RedisTimeout:
+        return True  # it was waited, by a Redis that hangs
+    except RedisError:
+        return False
+    return True

@@ -351,3 +351,15 @@ def test_a_threshold_outside_0_to_100_is_refused(browser, client, owner, thresho
     assert "whole number from 0 to 100" in answer.text
     assert 'value="New name"' in answer.text
     assert owner.execute("SELECT review_threshold FROM clients").fetchone() == (80,)
+
+
+def test_only_an_operator_sets_how_many_phases_may_run_at_once(browser, sign_in, client, owner):
+    wanted = {"name": "New name", "threshold": "90", "running_cap": "3"}
+    browser.submit("/client", wanted)
+    assert owner.execute("SELECT running_cap FROM clients").fetchone() == (8,)
+    operator = sign_in(make_member(client, Role.ADMIN, user=make_user(is_operator=True)))
+    for refused in ("0", "1001", "", "many"):
+        assert operator.submit("/client", wanted | {"running_cap": refused}).status_code == 422
+    assert operator.submit("/client", wanted).status_code == 303
+    assert owner.execute("SELECT running_cap FROM clients").fetchone() == (3,)
+    assert "running_cap" in audited(owner, "client_changed")[-1][6]

@@ -20,7 +20,7 @@ NOT_OWNED = {"users", "sessions", "sign_in_links", "workers", "circuits", "alemb
 TENANTS = "clients"
 """A client is itself: its key is `id`."""
 
-SYSTEM_READS = {"clients", "memberships", "streams", "events", "work"}
+SYSTEM_READS = {"clients", "memberships", "streams", "events", "work", "pauses"}
 """What the dispatcher and the renderer see of all clients, and nothing else."""
 
 REFUSED = psycopg.errors.InsufficientPrivilege

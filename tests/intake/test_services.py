@@ -20,6 +20,8 @@ from webapp.database import reading, tenant, transaction
 from webapp.intake import pictures, services
 from webapp.intake.pictures import Picture, Upload
 from webapp.intake.services import Order
+from webapp.pipeline import services as pipeline
+from webapp.work.priority import Priority
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -170,3 +172,27 @@ def test_killed_before_commit_leaves_no_product_and_the_next_try_succeeds(app, a
     receipt = receive(order_of(as_client), pictures_of(draw(1)))
     assert receipt.is_new
     assert len(files_in(folder)) == 3
+
+
+def priorities(owner) -> list[int]:
+    return [row[0] for row in owner.execute("SELECT priority FROM work WHERE state = 'ready' ORDER BY id")]
+
+
+def test_single_upload_goes_first_and_a_batch_of_one_persons_comes_later(as_client, folder, owner):
+    user, colleague = factories.make_member(as_client), factories.make_member(as_client)
+    for number in range(services.BATCH_FROM + 1):
+        receive(order_of(as_client, user), pictures_of(draw(100 + number)))
+    receive(order_of(as_client, colleague), pictures_of(draw(200)))
+    interactive, bulk = Priority.INTERACTIVE, Priority.BULK
+    assert priorities(owner) == [interactive] * services.BATCH_FROM + [bulk, interactive]
+
+
+def test_samples_and_repetitions_come_after_somebodys_own_upload(as_client, folder, owner):
+    receive(order_of(as_client, source_data=services.SAMPLE), pictures_of(draw(1)))
+    [product] = products(as_client)
+    owner.execute("UPDATE runs SET state = 'stopped'; UPDATE work SET state = 'stopped'")
+    with transaction() as session:
+        pipeline.run_again(session, product.id, None)
+    sample, again = [row[0] for row in owner.execute("SELECT DISTINCT priority FROM work ORDER BY 1 DESC")]
+    assert (sample, again) == (Priority.BULK, Priority.AGAIN)
+    assert Priority.INTERACTIVE < again < sample

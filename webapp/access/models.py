@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, func, text
 from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -34,6 +34,7 @@ class Client(Base):
         CheckConstraint("slug ~ '^[a-z0-9-]+$'", name="slug"),
         CheckConstraint("review_threshold BETWEEN 0 AND 100", name="review_threshold"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
+        CheckConstraint("running_cap BETWEEN 1 AND 1000", name="running_cap"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -47,6 +48,8 @@ class Client(Base):
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
     review_threshold: Mapped[int] = mapped_column(server_default=text("80"))
     currency: Mapped[str] = mapped_column(server_default="USD")
+    running_cap: Mapped[int] = mapped_column(SmallInteger, server_default=text("8"))
+    """How many of its phases may run at once."""
     products_named: Mapped[int] = mapped_column(server_default=text("0"))
     """How many products got a code so far: the counter behind `01_ai_power_hour`."""
     settings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))

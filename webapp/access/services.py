@@ -206,14 +206,18 @@ def create_client(name: str, actor: Actor) -> Client:
     return client
 
 
-def change_client(client_id: UUID, actor: Actor, *, name: str, review_threshold: int) -> None:
-    """Change the client's name and the confidence (0 to 100) below which a person is asked."""
+def change_client(
+    client_id: UUID, actor: Actor, *, name: str, review_threshold: int, running_cap: int | None = None
+) -> None:
+    """Change the client's name, the confidence (0 to 100) below which a person is asked, and how many of its phases
+    may run at once (an operator's to change; None: as it is)."""
     client = db.session.get_one(Client, client_id, with_for_update=True)
-    old = {"name": client.name, "review_threshold": client.review_threshold}
-    new = {"name": name, "review_threshold": review_threshold}
+    cap = client.running_cap if running_cap is None else running_cap
+    old = {"name": client.name, "review_threshold": client.review_threshold, "running_cap": client.running_cap}
+    new = {"name": name, "review_threshold": review_threshold, "running_cap": cap}
     if old == new:
         return
-    client.name, client.review_threshold = name, review_threshold
+    client.name, client.review_threshold, client.running_cap = name, review_threshold, cap
     db.session.flush()
     record(actor, "client_changed", client_id=client_id, table="clients", row_id=client_id, old=old, new=new)
 

@@ -296,20 +296,31 @@ def _shown(user: User, link: sign_in.Link) -> NewLink:
 @bp.route("/client", methods=["GET", "POST"])
 @needs(Role.ADMIN)
 def client() -> Page:
-    """The client's name, and how sure the machine must be to go on without a person."""
+    """The client's name, how sure the machine must be to go on without a person, and how much may run at once."""
     viewer = current_viewer()
     kept = db.session.get_one(Client, viewer.client_id)
-    form = Form({"name": kept.name, "threshold": str(kept.review_threshold)})
+    form = Form({"name": kept.name, "threshold": str(kept.review_threshold), "running_cap": str(kept.running_cap)})
     if request.method == "POST":
-        form = Form.of(request.form, "name", "threshold")
+        form.values |= Form.of(request.form, "name", "threshold").values
         name = form.text("name", _("A name has at least two letters."), least=2)
         threshold = form.whole_number("threshold", 0, 100)
+        running_cap = None
+        if viewer.is_operator and "running_cap" in request.form:
+            form.values |= Form.of(request.form, "running_cap").values
+            running_cap = form.whole_number("running_cap", 1, 1000)
         if not form.errors:
             with transaction():
-                services.change_client(viewer.client_id, current_actor(), name=name, review_threshold=threshold)
+                services.change_client(
+                    viewer.client_id,
+                    current_actor(),
+                    name=name,
+                    review_threshold=threshold,
+                    running_cap=running_cap,
+                )
             flash(_("Saved."), "success")
             return redirect(url_for("access.client"), 303)
-    return render_template("access/client.html", form=form), 422 if form.errors else 200
+    page = render_template("access/client.html", form=form, may_set_cap=viewer.is_operator)
+    return page, 422 if form.errors else 200
 
 
 @bp.post("/client/switch")

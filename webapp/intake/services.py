@@ -26,10 +26,14 @@ from webapp.intake import pictures as files
 from webapp.intake import samples
 from webapp.intake.pictures import Candidate, KeptPicture, Refusal
 from webapp.pipeline import services as pipeline
+from webapp.pipeline.models import Run, RunState
 from webapp.providers import imports
+from webapp.work.priority import Priority
 
 SAMPLE = {"sample": True}
 """Marks what is not the client's own but drawn or invented by us."""
+BATCH_FROM = 10
+"""Who has so many products under way is not waiting for the next one in front of the screen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +129,7 @@ def receive(session: Session, order: Order, pictures: Sequence[KeptPicture]) -> 
         created_by=order.actor.user_id,
         started_by=order.actor.user_id,
         hints=dict(order.hints),
+        priority=_priority(session, order),
     )
     audit.record(
         order.actor,
@@ -136,6 +141,16 @@ def receive(session: Session, order: Order, pictures: Sequence[KeptPicture]) -> 
         details={"run_id": run.id, "duplicates_kept": order.keeps_duplicates},
     )
     return Receipt(product_id, frozenset(kept.picture.file.sha256 for kept in pictures), is_new=True)
+
+
+def _priority(session: Session, order: Order) -> Priority:
+    """A person with an item in hand goes first; whoever has many under way is sending a batch."""
+    if order.source_data == SAMPLE:
+        return Priority.BULK
+    mine = (Run.is_latest, Run.created_by == order.actor.user_id, Run.state == RunState.RUNNING)
+    under_way = select(Run.id).where(*mine).limit(BATCH_FROM).subquery()
+    many = session.execute(select(func.count()).select_from(under_way)).scalar_one()
+    return Priority.BULK if many >= BATCH_FROM else Priority.INTERACTIVE
 
 
 def know_samples(session: Session, actor: Actor, client_id: UUID) -> None:

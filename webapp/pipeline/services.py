@@ -22,6 +22,7 @@ from webapp.work import services as work
 from webapp.work.events import NewEvent, create_stream, record
 from webapp.work.models import Work, WorkState
 from webapp.work.moves import Moved
+from webapp.work.priority import Priority
 from webapp.work.services import Claim
 
 KIND = "phase"
@@ -50,8 +51,9 @@ def start_run(
     started_by: UUID | None,
     hints: dict[str, Any],
     message: str = "Run started",
+    priority: Priority = Priority.JOB,
 ) -> Run:
-    """A new run of a product: its stream, its four phases, the first of them ready.
+    """A new run of a product: its stream, its four phases, the first of them ready. All of them have `priority`.
 
     Raises:
         Conflict: a run of this product is under way already.
@@ -86,6 +88,7 @@ def start_run(
             lane=LANES[name],
             args={"label": LABELS[name], "event": {"phase": name.value}, "run_id": str(run.id), "number": name.number},
             ready=name is PhaseName.ANALYSIS,
+            priority=priority,
         )
         session.add(Phase(client_id=client_id, run_id=run.id, number=name.number, work_id=item.id))
     session.flush()
@@ -131,6 +134,7 @@ def run_again(session: Session, product_id: UUID, user_id: UUID | None) -> Run:
         started_by=user_id,
         hints=last.hints,
         message="Run started again by a person",
+        priority=Priority.AGAIN,
     )
 
 

@@ -25,10 +25,10 @@ from webapp.config import Config
 from webapp.crashpoints import crash_point
 from webapp.database import system_engine
 from webapp.work import circuits, registry
+from webapp.work.dealing import WINDOWS, Dealer, Lane
 from webapp.work.events import NewEvent, append
 from webapp.work.models import Level, WorkState
 from webapp.work.moves import IllegalMove, level_of, move
-from webapp.work.services import RINGS_PER_CLIENT
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +37,6 @@ SEEN_EVERY_SECONDS = 2.0
 RERING_EVERY_SECONDS = 1.0
 SWEEP_EVERY_SECONDS = 3600.0
 BATCH = 100
-WINDOWS = {"heavy": 4, "light": 32, "bulk": 32}
-"""How many bells of a queue may hang in Redis. A bell that hangs there can no longer be overtaken by a more urgent
-one, so the queue whose work takes seconds has a short window; the backlog lives in Postgres."""
-AGEING_SECONDS = 60.0
-"""Waiting this long is worth one step of priority, so that nothing waits for ever."""
-PATIENCE_SECONDS = 10.0
-"""Bells that clients ring by themselves can keep a window full without end. Who has waited this long gets as many bells
-as a client may ring by itself, window or not."""
 EPOCH_KEY = "lotline:epoch"
 
 _EXPIRED = text("""
@@ -63,48 +55,6 @@ _RUNG = text("""
     FROM (SELECT dispatched_at FROM work
           WHERE state = 'ready' AND queue = :queue AND dispatched_at IS NOT NULL LIMIT 1000) AS rung
 """)
-# The next few of every client by a loose index scan (one probe per client, however long the backlog), then one of
-# each client in turn. A client's turn counts what it already has running, so a newcomer does not wait behind it.
-# Beyond the window's room only those go that bells rung past the dispatcher have kept waiting.
-_NEXT = text("""
-    WITH RECURSIVE clients AS (
-        (SELECT client_id FROM work WHERE state = 'ready' AND dispatched_at IS NULL AND queue = :queue
-         ORDER BY client_id LIMIT 1)
-        UNION ALL
-        SELECT (SELECT client_id FROM work WHERE state = 'ready' AND dispatched_at IS NULL AND queue = :queue
-                  AND client_id > clients.client_id ORDER BY client_id LIMIT 1)
-        FROM clients WHERE clients.client_id IS NOT NULL
-    ), busy AS (
-        SELECT client_id, count(*) AS many, count(*) FILTER (WHERE state = 'ready') AS hanging FROM work
-        WHERE queue = :queue AND (state = 'running' OR (state = 'ready' AND dispatched_at IS NOT NULL))
-        GROUP BY client_id
-    ), candidates AS (
-        SELECT next.id, next.run_at,
-               coalesce(busy.many, 0) + row_number() OVER own AS turn,
-               next.priority - extract(epoch FROM clock_timestamp() - next.run_at) / :ageing AS urgency,
-               coalesce(busy.hanging, 0) + row_number() OVER own <= :share
-                 AND next.run_at < clock_timestamp() - make_interval(secs => :patience) AS starving
-        FROM clients
-        LEFT JOIN busy USING (client_id)
-        CROSS JOIN LATERAL (
-            SELECT id, run_at, priority FROM work
-            WHERE state = 'ready' AND dispatched_at IS NULL AND queue = :queue AND client_id = clients.client_id
-            ORDER BY priority, run_at, id LIMIT greatest(:room, :share)
-        ) AS next
-        WHERE clients.client_id IS NOT NULL
-        WINDOW own AS (PARTITION BY clients.client_id ORDER BY next.priority, next.run_at, next.id)
-    ), placed AS (
-        SELECT id, starving, row_number() OVER (ORDER BY turn, urgency, run_at, id) AS place FROM candidates
-    ), chosen AS (
-        SELECT id, place FROM placed WHERE place <= :room OR starving
-    ), rung AS (
-        UPDATE work SET dispatched_at = clock_timestamp()
-        WHERE id IN (SELECT id FROM work WHERE id IN (SELECT id FROM chosen) AND state = 'ready'
-                     AND dispatched_at IS NULL FOR UPDATE SKIP LOCKED)
-        RETURNING client_id, id
-    )
-    SELECT rung.client_id, rung.id FROM rung JOIN chosen USING (id) ORDER BY chosen.place
-""")
 
 
 class Dispatcher:
@@ -115,6 +65,7 @@ class Dispatcher:
         with app.app_context():
             self._engine: Engine = system_engine()
         self._redis = redis or queue.connect(self._config.redis_url)
+        self._dealer = Dealer(self._redis)
         self._epoch: bytes | None = None
         self._name = f"dispatcher:{socket.gethostname()}:{os.getpid()}"
         self._seen_at = self._rerung_at = self._swept_at = float("-inf")
@@ -133,12 +84,18 @@ class Dispatcher:
             except Exception:  # one bad row must not end what all others wait for
                 log.exception("dispatcher_round_failed")
                 pause = 0.5
-            time.sleep(pause)  # never stop.wait(): a signal handler that sets it could find its lock taken
+            self._rest(pause)
         try:
             with self._engine.begin() as connection:
                 registry.sign_off(connection, self._name)
         except SQLAlchemyError as error:
             log.warning("dispatcher_sign_off_failed", extra={"reason": str(error).splitlines()[0]})
+
+    def _rest(self, seconds: float) -> None:
+        """Until the next round; a slot that comes free after long work wakes us. Never stop.wait(): a signal handler
+        that sets it could find its lock taken."""
+        if not queue.rest(seconds, self._redis):
+            time.sleep(seconds)
 
     def _sweep(self) -> None:
         """Once in a while: half-written photos that a crash left behind."""
@@ -161,11 +118,11 @@ class Dispatcher:
         thorough = now - self._rerung_at >= RERING_EVERY_SECONDS
         if thorough:
             self._let_through()
-            for lane in WINDOWS:
-                self._rering(lane)
+            for name in WINDOWS:
+                self._rering(name)
             self._rerung_at = now
-        for lane, window in WINDOWS.items():
-            self._ring(lane, window, even_if_full=thorough)
+        for lane in self._dealer.lanes:
+            self._deal(lane, even_if_full=thorough)
 
     def _take(self, which: object, handle: Callable[[Connection, int], "tuple[UUID, int, int]"]) -> None:
         """Handle the rows one transaction each, so that a stream's lock is held for one event only."""
@@ -262,22 +219,9 @@ class Dispatcher:
                     {"queue": lane, "lease": self._config.lease_seconds},
                 )
 
-    def _ring(self, lane: str, window: int, *, even_if_full: bool) -> None:
+    def _deal(self, lane: Lane, *, even_if_full: bool) -> None:
         with self._engine.begin() as connection:
-            rung, _ = connection.execute(_RUNG, {"queue": lane, "lease": self._config.lease_seconds}).one()
-            room = max(window - rung, 0)
-            if not room and not even_if_full:
-                return
-            rows = connection.execute(
-                _NEXT,
-                {
-                    "queue": lane,
-                    "room": room,
-                    "share": RINGS_PER_CLIENT,
-                    "ageing": AGEING_SECONDS,
-                    "patience": PATIENCE_SECONDS,
-                },
-            ).all()
-        if rows:
+            bells = self._dealer.deal(connection, lane, even_if_full=even_if_full)
+        if bells:
             crash_point("dispatch.before_ring")
-            queue.ring(lane, [(row.client_id, row.id) for row in rows], self._redis)
+            queue.ring(lane.name, bells, self._redis)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     CheckConstraint,
+    Computed,
     Double,
     ForeignKey,
     ForeignKeyConstraint,
@@ -19,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.database import Base, text_enum
+from webapp.database import Base, new_id, text_enum
 
 
 class WorkState(StrEnum):
@@ -102,11 +103,12 @@ class Work(Base):
             unique=True,
             postgresql_where=text("state IN ('blocked', 'ready', 'running', 'held', 'waiting')"),
         ),
-        # The dispatcher's backlog: the next few of every client, by a loose scan over clients.
+        # The dispatcher's backlog: the next few of every client, activity and priority, by a loose scan.
         Index(
             "ix_work_backlog",
             "queue",
             "client_id",
+            "activity",
             "priority",
             "run_at",
             "id",
@@ -133,6 +135,8 @@ class Work(Base):
         Index("ix_work_waits_for", "waits_for", "client_id", postgresql_where=text("waits_for IS NOT NULL")),
         # What failed, by its cause.
         Index("ix_work_failed", "client_id", "cause", "finished_at", postgresql_where=text("state = 'failed'")),
+        # What the last hour brought.
+        Index("ix_work_finished_at", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
         # Heartbeats change only lease_until, which no index holds: they stay on their page (HOT) if it has room.
         {"postgresql_with": {"fillfactor": 70}},
     )
@@ -141,6 +145,8 @@ class Work(Base):
     client_id: Mapped[UUID]
     stream_id: Mapped[int]
     kind: Mapped[str]
+    activity: Mapped[str] = mapped_column(Computed("coalesce(args #>> '{event,phase}', kind)", persisted=True))
+    """What people know it as, and may pause: a phase's name, else its kind."""
     queue: Mapped[str]
     args: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     state: Mapped[WorkState] = mapped_column(text_enum(WorkState, "state"))
@@ -160,7 +166,7 @@ class Work(Base):
     run_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     dispatched_at: Mapped[datetime | None]
     priority: Mapped[int] = mapped_column(SmallInteger, server_default=text("5"))
-    """Lower goes first."""
+    """See `webapp.work.priority`; lower goes first."""
     progress: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     message: Mapped[str] = mapped_column(server_default="")
     result: Mapped[dict[str, Any] | None]
@@ -225,17 +231,44 @@ class Circuit(Base):
     probe_until: Mapped[datetime | None]
 
 
+class Pause(Base):
+    """Somebody wants something not to be started now: all of a client's work, or one activity of all clients (then
+    it belongs to no client). What runs already runs on. The row goes when the pause ends; the audit remembers it."""
+
+    __tablename__ = "pauses"
+    __table_args__ = (
+        CheckConstraint("num_nonnulls(client_id, activity) = 1", name="subject"),
+        Index("uq_pauses_client_id", "client_id", unique=True, postgresql_where=text("client_id IS NOT NULL")),
+        Index("uq_pauses_activity", "activity", unique=True, postgresql_where=text("activity IS NOT NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    client_id: Mapped[UUID | None] = mapped_column(ForeignKey("clients.id", ondelete="CASCADE"))
+    activity: Mapped[str | None]
+    reason: Mapped[str] = mapped_column(server_default="")
+    paused_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    paused_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    paused_by_name: Mapped[str]
+
+
 class Worker(Base):
     """A process that does work, or hands it out; not owned by a client."""
 
     __tablename__ = "workers"
 
     id: Mapped[str] = mapped_column(primary_key=True)
+    """A slot keeps its id when it is started again in the same place."""
     kind: Mapped[str]
     """`slot` or `dispatcher`."""
+    name: Mapped[str] = mapped_column(server_default="")
+    """What the process is called on its machine: `slot-heavy-0`."""
     queue: Mapped[str | None]
+    """The lanes that a slot serves, with blanks between."""
     host: Mapped[str]
     pid: Mapped[int]
     started_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     last_seen: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     doing: Mapped[int | None]
+    drain_at: Mapped[datetime | None]
+    """Since when it is to take no new work; None: it may."""
+    drain_by_name: Mapped[str | None]

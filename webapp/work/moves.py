@@ -64,7 +64,14 @@ WAIT_BEHIND = (
 """To `waiting` behind an open circuit, which is nobody's failure: until that closes, at the latest until `run_at`."""
 AFRESH = f"failures = 0, crashes = 0, {_NO_WAIT}"
 """To `ready` by a person: automatic attempts are counted anew."""
-RING = """dispatched_at = CASE WHEN NOT EXISTS (
+NOT_PAUSED = """NOT EXISTS (SELECT FROM pauses
+        WHERE pauses.client_id = work.client_id OR pauses.activity = work.activity)"""
+"""Nobody has paused the work's client or what it does."""
+_RUNNING = "(SELECT count(*) FROM work runs WHERE runs.client_id = work.client_id AND runs.state = 'running')"
+CAP = "(SELECT running_cap FROM clients WHERE clients.id = work.client_id)"
+BELOW_CAP = f"{_RUNNING} < {CAP}"
+"""The client has fewer phases running than it may have."""
+RING = f"""dispatched_at = CASE WHEN {NOT_PAUSED} AND {BELOW_CAP} AND NOT EXISTS (
         SELECT FROM work waits WHERE waits.client_id = work.client_id AND waits.queue = work.queue
            AND waits.state = 'ready' AND waits.dispatched_at IS NULL
     ) AND (
@@ -72,9 +79,10 @@ RING = """dispatched_at = CASE WHEN NOT EXISTS (
             SELECT 1 FROM work rung WHERE rung.client_id = work.client_id AND rung.queue = work.queue
                AND rung.state = 'ready' AND rung.dispatched_at IS NOT NULL LIMIT :most_rung
         ) AS hanging
-    ) < :most_rung THEN clock_timestamp() END"""
-"""Mark work that becomes ready as rung for, unless `most_rung` bells of its client hang in that queue already, or work
-of its client waits there for the dispatcher: that one is not to be overtaken for ever. With a true result,
+    ) < :most_rung THEN clock_timestamp() END"""  # noqa: S608 - constants only
+"""Mark work that becomes ready as rung for, unless it may not run now (it is paused, its client is at its cap),
+`most_rung` bells of its client hang in that queue already, or work of its client waits there for the dispatcher: that
+one is not to be overtaken for ever. With a true result,
 `Moved.rung`, the caller rings. (Seen by the app's login, the client's own work is all there is.)"""
 _EFFECTS_RINGING = {S.READY: _EFFECTS[S.READY].replace("dispatched_at = NULL", RING)}
 _LEVELS = {S.FAILED: Level.ERROR, S.WAITING: Level.WARNING, S.STOPPED: Level.WARNING, S.HELD: Level.WARNING}

@@ -19,7 +19,21 @@ from webapp.work import kinds
 from webapp.work.causes import cause_of
 from webapp.work.events import NewEvent, record
 from webapp.work.models import Level, Work, WorkState
-from webapp.work.moves import AFRESH, TRY_LATER, WAIT_BEHIND, Fence, IllegalMove, LeaseLost, Moved, level_of, move
+from webapp.work.moves import (
+    AFRESH,
+    BELOW_CAP,
+    CAP,
+    NOT_PAUSED,
+    TRY_LATER,
+    WAIT_BEHIND,
+    Fence,
+    IllegalMove,
+    LeaseLost,
+    Moved,
+    level_of,
+    move,
+)
+from webapp.work.priority import Priority
 
 BACKOFF_BASE_SECONDS = 5.0
 BACKOFF_CAP_SECONDS = 300.0
@@ -58,7 +72,7 @@ def create(
     lane: str,
     args: dict[str, Any],
     ready: bool,
-    priority: int = 5,
+    priority: Priority = Priority.JOB,
     dedup_key: str | None = None,
 ) -> Work:
     """A new piece of work in queue `lane`, `ready` (its bell rings after commit) or blocked behind another."""
@@ -80,18 +94,27 @@ def create(
     return work
 
 
+_IN_TURN = f"run_at <= clock_timestamp() AND {NOT_PAUSED} AND {BELOW_CAP}"
+# Slots sign on before they claim, so with fewer slots than the cap no two claims at the same moment can exceed it.
+_FREELY = f"{_IN_TURN} AND (SELECT count(*) FROM workers WHERE kind = 'slot') < {CAP}"  # noqa: S608 - constants only
+_LOCK_CLIENT = text(f"""
+    SELECT pg_advisory_xact_lock(hashtextextended(client_id::text, 7302003)) FROM work
+    WHERE id = :id AND state = 'ready' AND {NOT_PAUSED}
+""")  # noqa: S608 - constants only
+_TAKE_BELL_DOWN = text("UPDATE work SET dispatched_at = NULL WHERE id = :id AND state = 'ready'")
+
+
 def claim(session: Session, work_id: int, owner: str, lease_seconds: float) -> Claim | None:
-    """Take the lease on a piece of work, or None: a doubled bell, stopped meanwhile, or not yet due."""
-    try:
-        moved = move(
-            session,
-            work_id,
-            WorkState.RUNNING,
-            condition="run_at <= clock_timestamp()",
-            owner=owner,
-            lease=lease_seconds,
-        )
-    except IllegalMove:
+    """Take the lease on a piece of work, or None: a doubled bell, stopped meanwhile, or not to run now.
+
+    What may not run now, because it is paused or its client has as many phases running as it may have, stays ready; the
+    dispatcher rings for it again when it may.
+    """
+    moved = _take(session, work_id, owner, lease_seconds, _FREELY)
+    if moved is None and session.execute(_LOCK_CLIENT, {"id": work_id}).first():
+        moved = _take(session, work_id, owner, lease_seconds, _IN_TURN)
+    if moved is None:
+        session.execute(_TAKE_BELL_DOWN, {"id": work_id})
         return None
     if moved.token is None:
         raise RuntimeError("a running work has no lease")
@@ -110,6 +133,13 @@ def claim(session: Session, work_id: int, owner: str, lease_seconds: float) -> C
     again = f" (attempt {moved.attempts})" if moved.attempts > 1 else ""
     _note(moved, f"{claimed.label} started{again}", {"worker": owner})
     return claimed
+
+
+def _take(session: Session, work_id: int, owner: str, lease_seconds: float, condition: str) -> Moved | None:
+    try:
+        return move(session, work_id, WorkState.RUNNING, condition=condition, owner=owner, lease=lease_seconds)
+    except IllegalMove:
+        return None
 
 
 _REPORT = text("""
@@ -255,14 +285,18 @@ def stop(session: Session, work_id: int, message: str) -> Moved:
     return moved
 
 
-def restart(session: Session, work_id: int, only_from: WorkState, message: str) -> Moved:
-    """A person sets failed, stopped or waiting work ready again, with its automatic attempts counted anew."""
+def restart(
+    session: Session, work_id: int, only_from: WorkState, message: str, *, priority: Priority | None = None
+) -> Moved:
+    """A person sets failed, stopped or waiting work ready again, with its automatic attempts counted anew. `priority`:
+    a later one than it has, for one of many."""
+    later = "" if priority is None else f", priority = {priority.value:d}"
     moved = move(
         session,
         work_id,
         WorkState.READY,
         only_from=only_from,
-        also=AFRESH,
+        also=AFRESH + later,
         most_rung=RINGS_PER_CLIENT,
     )
     _note(moved, message)
