@@ -1,5 +1,7 @@
 """The one place where the parts are joined."""
 
+import os
+
 from flask import Flask, current_app, request
 from flask_babel import Babel
 from flask_migrate import Migrate
@@ -31,6 +33,8 @@ from webapp.config import MEBIBYTE, Config
 from webapp.intake import views as intake
 from webapp.live import views as live
 from webapp.pipeline import views as pipeline
+from webapp.providers import sources
+from webapp.providers import views as providers
 from webapp.review import views as review
 from webapp.work.kinds import Kind
 
@@ -63,6 +67,7 @@ def create_app(settings: Config | None = None) -> Flask:
     _configure(app, settings)
     database.init_app(app, settings)
     queue.init_app(app, settings.redis_url)
+    sources.init_app(app, os.environ)
     storage.init_app(app, settings.var / "photos")
     Migrate(app, database.db, directory=str(assets.ROOT / "migrations"))
     Babel(app)
@@ -118,7 +123,7 @@ def _give_room_to_uploads() -> None:
 
 
 def _add_features(app: Flask) -> None:
-    for views in (access, catalog, pipeline, intake, review, live, health):
+    for views in (access, catalog, providers, pipeline, intake, review, live, health):
         app.register_blueprint(views.bp)
     # The live part knows sessions, but not roles.
     guard.needs(Role.STAFF)(app.view_functions["live.socket"])

@@ -269,6 +269,8 @@ class Market(Fact, frozen=True, kw_only=True):
     newest_days: int | None = None
     oldest_days: int | None = None
     offers: tuple[PricedOffer, ...] = ()
+    not_asked: tuple[str, ...] = ()
+    """Sources that were away and therefore not asked, by what people call them."""
 
 
 class Keyword(Fact, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Integer,
     Row,
     bindparam,
+    case,
     func,
     literal,
     select,
@@ -23,7 +24,7 @@ from sqlalchemy.orm import Session, aliased
 from webapp.access.models import User
 from webapp.catalog.models import Photo, Product
 from webapp.pipeline.models import AnalysisFinding, Phase, PhaseName, Run, RunState
-from webapp.work.models import Event, Level, Stream, Work, WorkState
+from webapp.work.models import Circuit, CircuitState, Event, Level, Stream, Work, WorkState
 
 AnyRow = Row[*tuple[Any, ...]]
 
@@ -58,6 +59,9 @@ class PhaseCard(NamedTuple):
     started_at: datetime | None
     finished_at: datetime | None
     next_try_at: datetime | None
+    circuit: str | None
+    """The circuit that it waits behind, and what people call the service; `next_try_at` is then its next probe."""
+    service: str | None
     actions: tuple[str, ...]
 
 
@@ -160,8 +164,12 @@ _PHASES = (
         Work.started_at,
         Work.finished_at,
         Work.run_at,
+        Work.waits_for,
+        Circuit.label.label("service"),
+        case((Circuit.state == CircuitState.OPEN, Circuit.next_probe_at)).label("next_probe_at"),
     )
     .join(Work, Work.id == Phase.work_id)
+    .outerjoin(Circuit, Circuit.name == Work.waits_for)
     .where(Phase.run_id.in_(bindparam("run_ids", expanding=True)))
     .order_by(Phase.run_id, Phase.number)
 )
@@ -216,7 +224,9 @@ def _phase(row: AnyRow, *, acts: bool) -> PhaseCard:
         error=row.last_error,
         started_at=row.started_at,
         finished_at=row.finished_at,
-        next_try_at=row.run_at if waiting else None,
+        next_try_at=(row.next_probe_at if row.service else row.run_at) if waiting else None,
+        circuit=row.waits_for if waiting and row.service else None,
+        service=row.service if waiting else None,
         actions=_ACTIONS.get(row.state, ()) if acts else (),
     )
 

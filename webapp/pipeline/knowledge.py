@@ -5,8 +5,12 @@ from uuid import UUID
 
 from webapp.catalog import services as catalog
 from webapp.database import reading
+from webapp.errors import CircuitOpen
 from webapp.phases.facts import Offer, Record
+from webapp.providers import asking
 from webapp.providers import services as providers
+from webapp.providers.interface import Question, Source
+from webapp.work.lease import Lease
 
 
 class ClientReference:
@@ -38,6 +42,44 @@ class ClientReference:
             with reading() as session:
                 self._brands = sorted({*catalog.brands(session), *providers.brands(session)})
         return self._brands
+
+
+class AskedOffers:
+    """`phases.facts.Offers` over the client's table of offers, into which the sources are asked first.
+
+    A source that is away is waited for, up to `patience_seconds` in all; then the work goes on without it, and
+    `not_asked` says so.
+    """
+
+    def __init__(self, lease: Lease, sources: Sequence[Source], patience_seconds: float) -> None:
+        self._lease = lease
+        self._sources = sources
+        self._patience_seconds = patience_seconds
+        self._known = ClientOffers()
+        self.not_asked: dict[str, str] = {}
+        """Sources that were not asked: what people call them, by their name."""
+
+    def by_gtin(self, gtin14: str) -> Sequence[Offer]:
+        """Offers with this GTIN, newest first."""
+        self._ask(Question(gtin14=gtin14))
+        return self._known.by_gtin(gtin14)
+
+    def search(self, text: str, limit: int = 50) -> Sequence[Offer]:
+        """Offers whose title resembles the text, best first."""
+        self._ask(Question(words=text))
+        return self._known.search(text, limit)
+
+    def _ask(self, question: Question) -> None:
+        for source in self._sources:
+            if source.circuit.name in self.not_asked:
+                continue
+            try:
+                asking.ask(self._lease, source, question)
+            except CircuitOpen as away:
+                if self._lease.waited_seconds() < self._patience_seconds:
+                    away.at_most_seconds = self._patience_seconds
+                    raise
+                self.not_asked[source.circuit.name] = source.circuit.label
 
 
 class ClientOffers:

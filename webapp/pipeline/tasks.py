@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from flask import current_app
 from sqlalchemy import bindparam, select
 
@@ -19,8 +20,9 @@ from webapp.errors import PermanentError
 from webapp.lib.fingerprint import fingerprint
 from webapp.phases import facts
 from webapp.pipeline import findings, services, settling
-from webapp.pipeline.knowledge import ClientOffers, ClientReference
+from webapp.pipeline.knowledge import AskedOffers, ClientReference
 from webapp.pipeline.models import PhaseName, Run
+from webapp.providers import sources
 from webapp.work.kinds import resolve
 from webapp.work.lease import Lease
 
@@ -46,7 +48,7 @@ def run_phase(lease: Lease) -> None:
     """Do the phase that the lease is on."""
     case = _open(UUID(lease.claim.args["run_id"]))
     name = list(PhaseName)[int(lease.claim.args["number"]) - 1]
-    found, inputs = _PHASES[name](case, lease.report)
+    found, inputs = _PHASES[name](case, lease)
     with transaction() as session:
         services.complete_phase(
             session,
@@ -116,7 +118,7 @@ Result = tuple[findings.Found, tuple[object, ...]]
 """What a phase found, and the facts that it was made from (for its fingerprint)."""
 
 
-def _analysis(case: Case, report: facts.Report) -> Result:
+def _analysis(case: Case, lease: Lease) -> Result:
     hints = facts.Hints(
         name=case.run.hints.get("name") or None,
         model=case.run.hints.get("model") or None,
@@ -127,31 +129,33 @@ def _analysis(case: Case, report: facts.Report) -> Result:
         facts.Photo(id=str(photo.id), file_name=photo.file_name, data=storage.read(photo.original_key))
         for photo in case.photos
     ]
-    found = _engine(PhaseName.ANALYSIS)(photos, hints, ClientReference(case.product.id), report)
+    found = _engine(PhaseName.ANALYSIS)(photos, hints, ClientReference(case.product.id), lease.report)
     return settling.keep_fixed(found, case.product), (hints, [photo.sha256 for photo in case.photos])
 
 
-def _market(case: Case, report: facts.Report) -> Result:
+def _market(case: Case, lease: Lease) -> Result:
     identity = _identity(case)
     research = _engine(PhaseName.MARKET)
-    found = research(identity, ClientOffers(), report, datetime.now(UTC), currency=case.client.currency)
+    offers = AskedOffers(lease, sources.configured(), sources.patience_seconds())
+    found = research(identity, offers, lease.report, datetime.now(UTC), currency=case.client.currency)
+    found = msgspec.structs.replace(found, not_asked=tuple(offers.not_asked.values()))
     return found, (identity, case.client.currency)
 
 
-def _seo(case: Case, report: facts.Report) -> Result:
+def _seo(case: Case, lease: Lease) -> Result:
     optimise = _engine(PhaseName.SEO)
     identity, analysis, market = _identity(case), case.found[PhaseName.ANALYSIS], _needed(case, PhaseName.MARKET)
-    return optimise(identity, analysis, market, report), (identity, analysis, market)
+    return optimise(identity, analysis, market, lease.report), (identity, analysis, market)
 
 
-def _listing(case: Case, report: facts.Report) -> Result:
+def _listing(case: Case, lease: Lease) -> Result:
     compose = _engine(PhaseName.LISTING)
     identity, analysis = _identity(case), case.found[PhaseName.ANALYSIS]
     market, seo = _needed(case, PhaseName.MARKET), _needed(case, PhaseName.SEO)
-    return compose(identity, analysis, market, seo, report), (identity, analysis, market, seo)
+    return compose(identity, analysis, market, seo, lease.report), (identity, analysis, market, seo)
 
 
-_PHASES: dict[PhaseName, Callable[[Case, facts.Report], Result]] = {
+_PHASES: dict[PhaseName, Callable[[Case, Lease], Result]] = {
     PhaseName.ANALYSIS: _analysis,
     PhaseName.MARKET: _market,
     PhaseName.SEO: _seo,

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from webapp.crashpoints import crash_point
 from webapp.database import db, transaction
 from webapp.errors import OutcomeUnknown, ProviderDown, WorkError
 from webapp.work import circuits
@@ -93,6 +94,7 @@ def call(
             raise _unknown(key, "its worker ended meanwhile")
         admission = circuits.admit(session, circuit) if circuit else Admission()
         step = step or _intend(session, claim, key, intent)
+    crash_point("call.after_intent")
     asking = False
     try:
         # Only a call that counts each time is worth a question what became of it; without `look_up` it never gets here.
@@ -108,6 +110,7 @@ def call(
         if away and circuit:
             raise circuits.is_away(circuit) from error
         raise
+    crash_point("call.after_call")
     with transaction() as session:
         _require_lease(session, claim)
         memo = keep(session, answer) if keep else cast(dict[str, Any], answer)

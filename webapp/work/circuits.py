@@ -170,6 +170,22 @@ def let_through(connection: Connection) -> list[int]:
     return list(connection.execute(_BEHIND, {"window": WINDOW_PER_CLIENT}).scalars())
 
 
+class NextTry(NamedTuple):
+    """When a service is tried next; None: it is being tried, or answers."""
+
+    label: str
+    next_probe_at: datetime | None
+
+
+_FIND = text("SELECT label, CASE WHEN state = 'open' THEN next_probe_at END FROM circuits WHERE name = :name")
+
+
+def find(session: Session, name: str) -> NextTry | None:
+    """One circuit, or None if the service has never failed."""
+    row = session.execute(_FIND, {"name": name}).one_or_none()
+    return NextTry(*row) if row else None
+
+
 class CircuitView(NamedTuple):
     """A circuit that is not closed, as a page shows it. `waiting`: work behind it that the reader may see."""
 

@@ -1,0 +1,125 @@
+"""A feed of offers for tests: a real HTTP server that speaks the protocol of `webapp.providers.json_feed`, or does not.
+
+What is in `orders` comes first, one per request: a status code, (status, headers), raw bytes as the body, or one of
+`hang`, `drip` (a byte now and then), `drop` (half a body), `huge`.
+"""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+KEY = "open sesame"
+
+
+@dataclass
+class Feed:
+    """What the server has, and what it was asked."""
+
+    url: str = ""
+    offers: list[dict[str, Any]] = field(default_factory=list)
+    orders: list[Any] = field(default_factory=list)
+    always: Any = None
+    """An order for every request while it is set."""
+    asked: list[dict[str, str]] = field(default_factory=list)
+    page: int = 100
+    let_go: threading.Event = field(default_factory=threading.Event)
+
+
+def offer(number: int, **changes: Any) -> dict[str, Any]:
+    """An offer as a feed writes it."""
+    return {
+        "id": f"offer{number}",
+        "title": f"Stabilo point 88 pen {number}",
+        "price": f"{10 + number}.50",
+        "currency": "USD",
+        "url": f"https://shop.example/{number}",
+        "condition": "new",
+        "gtin": "4006381333931",
+        "brand": "Stabilo",
+        "marketplace": "eBay",
+        "seen_at": "2026-11-20T12:00:00Z",
+    } | changes
+
+
+@contextmanager
+def running() -> Iterator[Feed]:
+    """A feed for the time of the block."""
+    feed, lock = Feed(), threading.Lock()
+
+    class Clerk(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+            with lock:
+                feed.asked.append(asked)
+                order = feed.always or (feed.orders.pop(0) if feed.orders else None)
+            if order in ("hang", "drip", "drop", "huge"):
+                getattr(self, order)()
+            elif isinstance(order, bytes):
+                self.answer(200, {}, order)
+            elif order:
+                status, headers = order if isinstance(order, tuple) else (order, {})
+                self.answer(status, headers, b"{}")
+            elif self.headers["Authorization"] != f"Bearer {KEY}":
+                self.answer(401, {}, b"{}")
+            else:
+                start = int(asked.get("cursor", 0))
+                stop = start + min(feed.page, int(asked["limit"]))
+                following = str(stop) if stop < len(feed.offers) else None
+                page = {"offers": feed.offers[start:stop], "next": following}
+                self.answer(200, {}, json.dumps(page).encode())
+
+        def answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def hang(self) -> None:
+            feed.let_go.wait(60)
+
+        def drip(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "1000000")
+            self.end_headers()
+            try:
+                while not feed.let_go.wait(0.05):
+                    self.wfile.write(b" ")
+                    self.wfile.flush()
+            except OSError:
+                pass
+
+        def drop(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b'{"offers": [')
+
+        def huge(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            try:
+                while not feed.let_go.is_set():
+                    self.wfile.write(b" " * 65536)
+            except OSError:
+                pass
+
+        def log_message(self, *_: object) -> None:
+            """Silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Clerk)
+    server.daemon_threads = True
+    feed.url = f"http://127.0.0.1:{server.server_port}/offers"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield feed
+    finally:
+        feed.let_go.set()
+        server.shutdown()
+        server.server_close()

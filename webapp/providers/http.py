@@ -1,0 +1,179 @@
+"""One way to ask a source over HTTP: bounded in time and size, without redirects, its trouble sorted.
+
+The address comes from the operator's environment, never from a client or from the source itself. A name that leads to
+this machine or into a private network is refused (it could be made to, by whoever answers for the name), unless the
+address says plainly that it is there: `localhost`, a private IP, or `private=True`.
+"""
+
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from urllib.parse import urlencode, urlsplit
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
+
+from webapp.errors import PermanentError, ProviderDown
+
+CHUNK_BYTES = 64 * 1024
+LONGEST_RETRY_SECONDS = 3600.0
+BUSY_SECONDS = 30.0
+"""How long one that is asked too often is left alone, when it does not say how long."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An address that answers GET. `name`: the key of its failures' causes; `label`: how a sentence names it."""
+
+    name: str
+    label: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    private: bool = False
+    connect_seconds: float = 5.0
+    read_seconds: float = 10.0
+    total_seconds: float = 30.0
+    max_bytes: int = 2 * 1024 * 1024
+
+    def get(self, **parameters: str) -> bytes:
+        """The body of a 200.
+
+        Raises:
+            ProviderDown: it cannot be reached, is too slow, has an error of its own, or asks to be left alone.
+            PermanentError: it refuses us or the question, is not there, or answers more than `max_bytes`.
+        """
+        parts = urlsplit(self.url)
+        target = f"{parts.path or '/'}?{'&'.join(filter(None, [parts.query, urlencode(parameters)]))}"
+        headers = {"Host": parts.netloc, "Accept": "application/json", "Accept-Encoding": "identity"}
+        try:
+            with self._connected() as connection:
+                connection.request(
+                    "GET", target, headers={"User-Agent": "Lotline", **headers, **self.headers}, preload_content=False
+                )
+                response = connection.getresponse()
+                self._require_ok(response)
+                return self._body(response)
+        except (HTTPError, OSError) as error:
+            raise self._down(_in_words(error)) from error
+
+    @contextmanager
+    def _connected(self) -> Iterator[HTTPConnection]:
+        """A connection to the address that was checked, cut when the time is over however slowly it drips."""
+        parts = urlsplit(self.url)
+        host, is_tls = parts.hostname or "", parts.scheme == "https"
+        port = parts.port or (443 if is_tls else 80)
+        try:
+            address = self._address(host, port)
+            connection = (
+                HTTPSConnection(address, port, timeout=self.connect_seconds, server_hostname=host, assert_hostname=host)
+                if is_tls
+                else HTTPConnection(address, port, timeout=self.connect_seconds)
+            )
+            connection.connect()
+        except ssl.SSLError as error:
+            raise self._down("its certificate is not valid", not_done=True) from error
+        except (HTTPError, OSError) as error:
+            raise self._down("it cannot be reached", not_done=True) from error
+        wire: socket.socket = connection.sock
+        wire.settimeout(self.read_seconds)
+        end = threading.Timer(self.total_seconds, _cut, [wire])
+        end.daemon = True
+        end.start()
+        try:
+            yield connection
+        finally:
+            end.cancel()
+            connection.close()
+
+    def _address(self, host: str, port: int) -> str:
+        found = [entry[4][0] for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        if self.private or is_private_host(host):
+            return str(found[0])
+        public = [str(address) for address in found if ipaddress.ip_address(address).is_global]
+        if not public:
+            raise PermanentError(f"{self.label} is at a private address", cause=f"{self.name}.private_address")
+        return public[0]
+
+    def _require_ok(self, response: BaseHTTPResponse) -> None:
+        status, after = response.status, retry_after_seconds(response.headers.get("Retry-After"))
+        if status == HTTPStatus.OK:
+            return
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise self._down("it is asked too often", after or BUSY_SECONDS)
+        if status >= 500 or status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY):
+            raise self._down(f"it has an error of its own (HTTP {status})", after)
+        cause, says = {
+            HTTPStatus.UNAUTHORIZED: ("key_refused", "refused our key"),
+            HTTPStatus.FORBIDDEN: ("key_refused", "refused our key"),
+            HTTPStatus.PAYMENT_REQUIRED: ("payment_required", "wants to be paid first"),
+            HTTPStatus.NOT_FOUND: ("not_there", "is not at the address that is configured"),
+        }.get(HTTPStatus(status) if status in set(HTTPStatus) else HTTPStatus.IM_A_TEAPOT, ("", ""))
+        if not says and 300 <= status < 400:
+            cause, says = "redirects", "sends us to another address; configure that one"
+        says = says or f"did not accept the question (HTTP {status})"
+        raise PermanentError(f"{self.label} {says}", cause=f"{self.name}.{cause or f'http_{status}'}", not_done=True)
+
+    def _body(self, response: BaseHTTPResponse) -> bytes:
+        body, end = bytearray(), time.monotonic() + self.total_seconds
+        while chunk := response.read1(CHUNK_BYTES, decode_content=False):
+            body += chunk
+            if len(body) > self.max_bytes:
+                says = f"{self.label} answered more than {self.max_bytes // 1024} KB"
+                raise PermanentError(says, cause=f"{self.name}.too_large")
+            if time.monotonic() > end:
+                break
+        if time.monotonic() > end:
+            raise self._down("it is too slow")
+        if response.length_remaining:
+            raise self._down("its answer broke off")
+        return bytes(body)
+
+    def _down(self, why: str, after_seconds: float | None = None, *, not_done: bool = False) -> ProviderDown:
+        return ProviderDown(
+            f"{self.label} does not answer: {why}",
+            after_seconds=after_seconds,
+            cause=f"{self.name}.down",
+            not_done=not_done,
+        )
+
+
+def is_private_host(host: str) -> bool:
+    """Whether a host is, as it is written, on this machine or in a private network."""
+    with suppress(ValueError):
+        return not ipaddress.ip_address(host).is_global
+    return host == "localhost" or host.endswith(".localhost")
+
+
+def retry_after_seconds(header: str | None) -> float | None:
+    """What `Retry-After` asks for (RFC 9110: seconds, or a date), within reason; None where it asks for nothing."""
+    if not header:
+        return None
+    try:
+        seconds = float(int(header))
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(header)
+        except ValueError:
+            return None
+        seconds = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
+    return min(max(seconds, 1.0), LONGEST_RETRY_SECONDS)
+
+
+def _cut(wire: socket.socket) -> None:
+    with suppress(OSError):
+        wire.shutdown(socket.SHUT_RDWR)
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, TimeoutError) or "timed out" in str(error):
+        return "it is too slow"
+    return "it hangs up"

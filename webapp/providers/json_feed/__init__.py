@@ -1,0 +1,103 @@
+"""Offers from a JSON feed: anything that answers GET with offers in the form below. Copy this folder to make the next.
+
+    GET <url>?gtin=04006381333931&limit=100            or  ?q=words; then &cursor=<next>
+    Authorization: Bearer <key>
+
+    {"offers": [{"id": "a1", "title": "…", "price": "12.50", "currency": "EUR", "url": "https://…", "condition": "new",
+                 "marketplace": "…", "brand": "…", "model": "…", "gtin": "…", "category": "…", "kind": "offer",
+                 "seen_at": "2026-11-20T12:00:00Z"}],
+     "next": "cursor of the next page, or null"}
+
+`title`, `price` and `currency` are needed; an offer without them is left out, the others count. Environment:
+
+    LOTLINE_FEED_URL      its address; without it there is no such source
+    LOTLINE_FEED_KEY      sent as a bearer token, over https only (or to this machine)
+    LOTLINE_FEED_NAME     what people call it ("eBay")                 The offers feed
+    LOTLINE_FEED_HOURS    how long an answer is good for               24
+    LOTLINE_FEED_PRIVATE  set when its name leads into your own network
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import msgspec
+
+from webapp.errors import ConfigError, ProviderDown
+from webapp.phases.facts import Offer
+from webapp.providers.http import Endpoint, is_private_host
+from webapp.providers.interface import Answer, Question
+from webapp.providers.json_feed.rows import read_offers
+from webapp.work.circuits import Circuit
+
+NAME = "feed"
+PAGE_OFFERS = 100
+MAX_PAGES = 5
+CURSOR_LENGTH = 500
+
+
+class Page(msgspec.Struct):
+    """One answer of the feed; its offers are read one by one, so that a bad one spoils no other."""
+
+    offers: list[dict[str, object]]
+    next: str | None = None
+
+
+@dataclass(frozen=True)
+class JsonFeed:
+    """The feed as a source."""
+
+    endpoint: Endpoint
+    circuit: Circuit
+    hours: float
+
+    def search(self, question: Question) -> Answer:
+        """Ask, page by page up to MAX_PAGES: see `webapp.providers.interface.Source`."""
+        asked = {"gtin": question.gtin14} if question.gtin14 else {"q": question.words or ""}
+        found: dict[str, Offer] = {}
+        unreadable, cursor, now = 0, None, datetime.now(UTC)
+        for _ in range(MAX_PAGES):
+            page = self._page(asked | ({"cursor": cursor} if cursor else {}))
+            offers, bad = read_offers(page.offers[:PAGE_OFFERS], now, self.circuit.label)
+            found |= {offer.id: offer for offer in offers}
+            unreadable, cursor = unreadable + bad, page.next
+            if not cursor or len(cursor) > CURSOR_LENGTH:
+                break
+        return Answer(tuple(found.values()), unreadable, complete=not cursor)
+
+    def _page(self, parameters: dict[str, str]) -> Page:
+        body = self.endpoint.get(limit=str(PAGE_OFFERS), **parameters)
+        try:
+            return msgspec.json.decode(body, type=Page)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            says = f"{self.circuit.label} does not answer: what it says cannot be read"
+            raise ProviderDown(says, cause=f"{NAME}.unreadable") from error
+
+
+def configured(environ: Mapping[str, str]) -> JsonFeed | None:
+    """The feed that the environment names, or None.
+
+    Raises:
+        ConfigError: a key is wrong; the message names it.
+    """
+    url = environ.get("LOTLINE_FEED_URL", "").strip()
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise ConfigError("LOTLINE_FEED_URL must be an address such as https://feed.example.com/offers")
+    key, private = environ.get("LOTLINE_FEED_KEY", "").strip(), bool(environ.get("LOTLINE_FEED_PRIVATE", "").strip())
+    if key and parts.scheme == "http" and not (private or is_private_host(parts.hostname)):
+        raise ConfigError("LOTLINE_FEED_URL must begin with https://, else LOTLINE_FEED_KEY could be read on the way")
+    if not (key.isascii() and key.isprintable()):
+        raise ConfigError("LOTLINE_FEED_KEY has characters that cannot be sent")
+    try:
+        hours = float(environ.get("LOTLINE_FEED_HOURS", "").strip() or 24)
+    except ValueError:
+        raise ConfigError("LOTLINE_FEED_HOURS is not a number") from None
+    label = environ.get("LOTLINE_FEED_NAME", "").strip() or "The offers feed"
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    endpoint = Endpoint(NAME, label, url, headers, private=private)
+    patience = MAX_PAGES * (endpoint.connect_seconds + endpoint.total_seconds)
+    return JsonFeed(endpoint, Circuit(NAME, label, call_seconds=patience), hours)
