@@ -6,6 +6,7 @@ when a SAVEPOINT is released too, so it is not used for this.
 """
 
 import logging
+import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,16 +14,31 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, Connection, DateTime, Engine, MetaData, Numeric, Text, create_engine, event, text
+from psycopg.pq import ExecStatus
+from psycopg.sql import quote
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Engine,
+    MetaData,
+    Numeric,
+    Pool,
+    Text,
+    create_engine,
+    event,
+    text,
+)
 from sqlalchemy import Enum as SqlEnum
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import UUID as PgUUID
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, registry
 from uuid_utils.compat import uuid7
 
@@ -129,8 +145,22 @@ def _set_context(connection: Connection) -> None:
 
 
 def _on_begin(_session: Session, _transaction: object, connection: Connection) -> None:
-    if _tenant.get() is not None:
+    """The tenant comes with BEGIN, in one round trip; whatever goes wrong there is said by the plain statement."""
+    context = _tenant.get()
+    if context is None:
+        return
+    driver: Any = connection.connection.driver_connection
+    if driver.pgconn.exec_(_begin_as(context)).status != ExecStatus.TUPLES_OK:
         _set_context(connection)
+
+
+@lru_cache(maxsize=1024)
+def _begin_as(context: Tenant) -> bytes:
+    client, user = str(context.client_id or ""), str(context.user_id or "")
+    return (
+        f"BEGIN; SELECT set_config('app.client_id', {quote(client)}, true),"
+        f" set_config('app.user_id', {quote(user)}, true), set_config('app.role', {quote(context.role)}, true)"
+    ).encode()
 
 
 # --- transactions ---------------------------------------------------------------------------------
@@ -217,6 +247,7 @@ def init_app(app: Flask, config: Config) -> None:
     db.init_app(app)
     if not event.contains(Session, "after_begin", _on_begin):
         event.listen(Session, "after_begin", _on_begin)
+        event.listen(Pool, "checkout", _refuse_closed)
     app.extensions[_SYSTEM_ENGINE] = create_engine(
         config.database_system_url, **_engine_options(2, config.lease_seconds)
     )
@@ -229,8 +260,8 @@ def _engine_options(pool_size: int, lease_seconds: float) -> dict[str, Any]:
     return {
         "pool_size": pool_size,
         "max_overflow": 3,
+        "pool_use_lifo": True,  # the one used last has its statements prepared
         "pool_timeout": 10,
-        "pool_pre_ping": True,
         "connect_args": {
             "connect_timeout": 5,
             # A server that vanished without a word is noticed in half a minute, not in the system's two hours.
@@ -243,6 +274,23 @@ def _engine_options(pool_size: int, lease_seconds: float) -> dict[str, Any]:
             ),
         },
     }
+
+
+def _refuse_closed(driver: Any, _record: object, _proxy: object) -> None:
+    """A server that ended a connection at rest has left its last word, or the end, to be read: no answer is awaited, so
+    anything there means that the connection is to be made anew. This costs no round trip, as a ping would.
+
+    Raises:
+        InvalidatePoolError: the pool then drops what it has of that age and connects again.
+    """
+    if driver.closed or _anything_to_read(driver.pgconn.socket):
+        raise InvalidatePoolError
+
+
+def _anything_to_read(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def system_engine() -> Engine:

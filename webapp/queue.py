@@ -6,7 +6,7 @@ dispatcher and the renderer's sweep find out from Postgres.
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,17 +17,12 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 from redis.retry import Retry
 from rq import Queue
-from rq.serializers import JSONSerializer
 
 log = logging.getLogger(__name__)
-
-PERFORM = "webapp.work.tasks.perform"
-"""What a slot calls; a string, so that ringing does not import what the work needs."""
 
 EVENTS_CHANNEL = "lotline:events"
 WAKE_KEY = "lotline:wake"
 _EXTENSION = "lotline_redis"
-FORGET_AFTER_SECONDS = 60
 
 
 def connect(url: str, *, timeout_seconds: float | None = 0.2) -> Redis:
@@ -52,40 +47,47 @@ def redis() -> "Redis":
 
 
 def bells(lane: str, connection: "Redis | None" = None) -> Queue:
-    """The bells that hang in one queue. Their content is JSON: RQ's default is pickle, and whoever can write to Redis
-    would run code as the worker."""
-    return Queue(lane, connection=connection or redis(), serializer=JSONSerializer)
+    """The bells that hang in one queue; `job_ids` are their texts, for `read_bell`."""
+    return Queue(lane, connection=connection or redis())
+
+
+def read_bell(bell: str) -> tuple[UUID, int]:
+    """The client's and the work's id that a bell names. It is all in RQ's job id: no job is kept beside it, so whoever
+    can write to Redis can ring, and nothing else.
+
+    Raises:
+        ValueError: it is no bell of ours.
+    """
+    client_id, _, work_id = bell.rpartition("_")
+    return UUID(client_id), int(work_id)
 
 
 def ring(lane: str, due: Iterable[tuple[UUID, int]], connection: "Redis | None" = None) -> None:
     """Tell the slots of `lane` about pieces of work, given as (client id, work id)."""
-    try:
-        bells(lane, connection).enqueue_many(
-            [
-                Queue.prepare_data(
-                    PERFORM,
-                    args=(str(client_id), work_id),
-                    timeout=-1,  # the lease and the work's own deadline bound it
-                    result_ttl=0,
-                    failure_ttl=FORGET_AFTER_SECONDS,
-                    description=f"{PERFORM}({work_id})",
-                )
-                for client_id, work_id in due
-            ]
-        )
-    except RedisError as error:
-        log.warning("doorbell_not_rung", extra={"queue": lane, "reason": str(error)})
+    signal({lane: list(due)}, [], connection)
 
 
 def publish(messages: Iterable[dict[str, Any]], connection: "Redis | None" = None) -> None:
     """Wake the screens' renderer: `{"client", "stream", "seq"}` per stream with news."""
+    signal({}, messages, connection)
+
+
+def signal(
+    due: Mapping[str, Sequence[tuple[UUID, int]]],
+    messages: Iterable[dict[str, Any]],
+    connection: "Redis | None" = None,
+) -> None:
+    """`ring` for each lane and `publish`, in one round trip."""
     try:
-        pipe = (connection or redis()).pipeline(transaction=False)
+        connection = connection or redis()
+        pipe = connection.pipeline(transaction=False)
+        for lane, works in due.items():
+            pipe.rpush(bells(lane, connection).key, *(f"{client_id}_{work_id}" for client_id, work_id in works))
         for message in messages:
             pipe.publish(EVENTS_CHANNEL, json.dumps(message, separators=(",", ":")))
         pipe.execute()
     except RedisError as error:
-        log.warning("event_not_published", extra={"reason": str(error)})
+        log.warning("redis_not_told", extra={"queues": list(due), "reason": str(error)})
 
 
 def wake(connection: "Redis | None" = None) -> None:

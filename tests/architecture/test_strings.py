@@ -2,14 +2,9 @@
 
 import pytest
 
-from webapp import queue
 from webapp.live.fragments import Fragments
 from webapp.pipeline.tasks import ENGINES
 from webapp.work.kinds import CONFIG_KEY, resolve
-
-
-def test_the_doorbell_leads_to_a_function():
-    assert callable(resolve(queue.PERFORM))
 
 
 def test_every_kind_of_work_names_functions(app):

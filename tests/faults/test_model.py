@@ -198,7 +198,7 @@ class Desk(RuleBasedStateMachine):
         run = data.draw(st.sampled_from(self.runs))
         number = data.draw(st.integers(1, 4))
         if run.phases[number - 1].state != "ready":
-            tasks.perform(str(self.client.id), run.work_ids[number - 1])
+            tasks.perform(self.client.id, run.work_ids[number - 1])
             self.context.__exit__(None, None, None)
             self.context = tenant(self.client.id)
             self.context.__enter__()

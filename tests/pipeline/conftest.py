@@ -48,12 +48,12 @@ def answer_bells(most: int = 100) -> int:
     """Do what hangs in Redis until nothing does, as slots would; how many bells there were."""
     answered = 0
     while answered < most:
-        jobs = [job for lane in ("heavy", "light") for job in queue.bells(lane).jobs]
-        if not jobs:
+        hanging = [(bells, bell) for bells in map(queue.bells, ("heavy", "light")) for bell in bells.job_ids]
+        if not hanging:
             break
-        for job in jobs:
-            queue.bells(job.origin).remove(job)
-            tasks.perform(*job.args)
+        for bells, bell in hanging:
+            bells.remove(bell)
+            tasks.perform(*queue.read_bell(bell))
             answered += 1
     return answered
 

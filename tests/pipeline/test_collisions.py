@@ -33,7 +33,8 @@ def meanwhile(app, client):
             with app.app_context(), tenant(client.id):
                 try:
                     with transaction() as session:
-                        outcome.set_result(act(session))
+                        done = act(session)
+                    outcome.set_result(done)
                 except Exception as error:
                     outcome.set_exception(error)
                 finally:

@@ -49,10 +49,27 @@ def test_a_bell_that_rings_while_the_database_is_away_is_answered_when_it_is_bac
     monkeypatch.setattr(tasks, "OUTAGE_PAUSE_SECONDS", 0.01)
     work = first_work(make_run())
     refused = away(3)
-    tasks.perform(str(client.id), work.id)
+    tasks.perform(client.id, work.id)
     assert len(refused) == 3
     with transaction() as session:
         assert session.execute(text("SELECT state FROM work WHERE id = :id"), {"id": work.id}).scalar_one() == "done"
+
+
+def test_connections_that_the_server_ended_at_rest_are_made_anew(in_app):
+    with db.engine.connect() as other:
+        with transaction() as session:
+            before = session.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": before})
+    with transaction() as session:
+        assert session.execute(text("SELECT pg_backend_pid()")).scalar_one() != before
+
+
+def test_a_connection_that_lives_is_used_again(in_app):
+    pids = set()
+    for _ in range(3):
+        with transaction() as session:
+            pids.add(session.execute(text("SELECT pg_backend_pid()")).scalar_one())
+    assert len(pids) == 1
 
 
 def test_what_the_server_refuses_is_no_outage(in_app):

@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
-from webapp import queue
-from webapp.database import after_commit, before_commit, db
+from webapp.database import before_commit, db
+from webapp.work import signals
 from webapp.work.models import Level, Stream
 
 _PENDING = "pending_events"
@@ -56,11 +56,8 @@ def record(client_id: UUID, stream_id: int, event: NewEvent) -> None:
 
 def _write_pending(session: Session) -> None:
     pending: dict[tuple[UUID, int], list[NewEvent]] = session.info.pop(_PENDING, {})
-    messages = []
     for (client_id, stream_id), events in sorted(pending.items(), key=lambda item: item[0][1]):
-        seq = append(session, stream_id, events)
-        messages.append({"client": str(client_id), "stream": stream_id, "seq": seq})
-    after_commit(lambda: queue.publish(messages))
+        signals.tell(client_id, stream_id, append(session, stream_id, events))
 
 
 def append(connection: Session | Connection, stream_id: int, events: Sequence[NewEvent]) -> int:

@@ -12,10 +12,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from webapp import queue
-from webapp.crashpoints import crash_point
-from webapp.database import after_commit
-from webapp.work import kinds
+from webapp.work import kinds, signals
 from webapp.work.causes import cause_of
 from webapp.work.events import NewEvent, record
 from webapp.work.models import Level, Work, WorkState
@@ -336,9 +333,4 @@ def _note(moved: Moved, message: str, details: dict[str, Any] | None = None) -> 
 
 def _ring_after_commit(moved: Moved) -> None:
     if moved.rung:
-        after_commit(lambda: _ring(moved))
-
-
-def _ring(moved: Moved) -> None:
-    crash_point("bell.before_ring")
-    queue.ring(moved.queue, [(moved.client_id, moved.id)])
+        signals.ring(moved.queue, moved.client_id, moved.id)

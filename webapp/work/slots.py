@@ -12,21 +12,19 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 from flask import Flask
 from redis.client import Pipeline
 from redis.exceptions import RedisError
-from rq import Queue, SimpleWorker
+from rq import SimpleWorker
 from rq.exceptions import StopRequested
-from rq.job import Job
-from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import queue
 from webapp.config import Config
 from webapp.database import db, refuse_privileged_login
-from webapp.queue import PERFORM
 from webapp.work import registry, tasks
 
 log = logging.getLogger(__name__)
@@ -40,26 +38,41 @@ RECONNECT_SECONDS = 0.5
 class Slot(SimpleWorker):
     """RQ's worker, reduced to answering bells.
 
-    Left out: the remote control (a thread and a connection), and the bookkeeping around each job (some twenty Redis
-    commands for registries, heartbeats and results), since Postgres keeps all of that.
+    Left out: the remote control (a thread and a connection), suspension, and the bookkeeping around each job (some
+    twenty Redis commands for its text, registries, heartbeats and results), since Postgres keeps all of that.
     """
 
-    exponential_backoff_factor = 1.0
-    log_job_description = False
     _beaten_at = float("-inf")
 
-    def execute_job(self, job: Job, queue: Queue) -> None:
-        """Take the bell down and do what it rang for."""
+    # RQ passes on to execute_job what this returns; where it expects a job and its queue, ours are a bell and its lane.
+    def dequeue_job_and_maintain_ttl(self, timeout: int, max_idle_time: int | None = None) -> tuple[bytes, bytes]:  # type: ignore[override]  # noqa: ARG002
+        """Wait for the next bell, as long as it takes; the first of the lanes goes first."""
+        lanes = [lane.key for lane in self.queues]
+        while True:
+            try:
+                self.heartbeat()
+                taken: Any = self.connection.blpop(lanes, timeout)
+            except RedisError as error:
+                log.warning("slot_lost_redis", extra={"reason": str(error)})
+                raise StopRequested from error  # and begin anew
+            if taken is not None:
+                lane, bell = taken
+                return bell, lane
+
+    def execute_job(self, bell: bytes, _lane: bytes) -> None:  # type: ignore[override]
+        """Do what the bell rang for."""
         self._state = WorkerStatus.BUSY
         try:
-            pipe = self.connection.pipeline(transaction=False)
-            pipe.lrem(queue.intermediate_queue_key, 1, job.id)
-            pipe.delete(job.key)
-            pipe.execute()
-            if job.func_name == PERFORM:
-                tasks.perform(*job.args)
+            client_id, work_id = queue.read_bell(bell.decode())
+        except ValueError:
+            log.warning("strange_bell", extra={"bell": str(bell[:100])})
+        else:
+            tasks.perform(client_id, work_id)
         finally:
             self._state = WorkerStatus.IDLE
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """Nothing is suspended by way of Redis."""
 
     def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:  # noqa: ARG002 - RQ's signature
         """Kept in memory: nobody reads it in Redis."""
@@ -98,7 +111,7 @@ def run(app: Flask, lanes: list[str]) -> None:
         while not tasks.draining.is_set():
             try:
                 connection = queue.connect(config.redis_url, timeout_seconds=None)
-                slot = Slot(lanes, connection=connection, serializer=JSONSerializer, worker_ttl=WORKER_TTL_SECONDS)
+                slot = Slot(lanes, connection=connection, worker_ttl=WORKER_TTL_SECONDS)
                 slot.work(logging_level="WARNING")
             except RedisError as error:
                 log.warning("slot_lost_redis", extra={"reason": str(error)})

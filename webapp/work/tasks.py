@@ -40,7 +40,7 @@ def doing() -> int | None:
     return _doing[0] if _doing else None
 
 
-def perform(client_id: str, work_id: int) -> None:
+def perform(client_id: UUID, work_id: int) -> None:
     """Claim one piece of work and do it. A bell that is late or doubled finds nothing to claim and is forgotten.
 
     Never raises for what the work does: its errors end in Postgres. What cannot be written there (the database is
@@ -49,7 +49,7 @@ def perform(client_id: str, work_id: int) -> None:
     """
     config: Config = current_app.extensions["lotline_config"]
     try:
-        with tenant(UUID(client_id)):
+        with tenant(client_id):
             claim = _claim(work_id, config)
             if claim is not None:
                 with bound(client_id=client_id, work_id=work_id, **claim.args.get("event", {}), **_run_of(claim)):
