@@ -24,6 +24,7 @@ from webapp import (
     request_log,
     shell,
     storage,
+    templating,
 )
 from webapp.access import guard
 from webapp.access import views as access
@@ -64,6 +65,7 @@ def create_app(settings: Config | None = None) -> Flask:
     """
     settings = settings or config.load()
     app = Flask("webapp", root_path=str(assets.ROOT / "webapp"), template_folder="../templates", static_folder=None)
+    templating.init_app(app)
     _configure(app, settings)
     database.init_app(app, settings)
     queue.init_app(app, settings.redis_url)
