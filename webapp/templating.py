@@ -74,13 +74,14 @@ class _Fold(NodeTransformer):
         return self._called(node, called.name, given, named)
 
     def _called(self, node: nodes.Call, name: str, given: list[Any], named: dict[str, Any]) -> nodes.Node:
+        known: dict[str, Any] = dict(self._environment.globals)
         if name in self._pictures and not self._is_pictures:
             return _const(node, getattr(self._environment.get_template(PICTURES).module, name)(*given, **named))
         if name == "asset" and not self._environment.auto_reload:  # while files are worked on, addresses change
-            return _const(node, self._environment.globals[name](*given, **named))
+            return _const(node, known[name](*given, **named))
         if name == "url_for":
             try:
-                return _const(node, self._environment.globals[name](*given, **named))
+                return _const(node, known[name](*given, **named))
             except BuildError:  # said where the page is made
                 return node
         return node
