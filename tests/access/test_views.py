@@ -337,16 +337,16 @@ def test_nobody_ends_the_sessions_of_others(browser, sign_in, client, owner):
 
 
 def test_the_client_is_changed_and_it_is_written_down(browser, client, owner):
-    assert browser.submit("/client", {"name": "New name", "threshold": "90"}).status_code == 303
+    assert browser.submit("/client", {"name": "New name", "threshold": "90", "audits": "2"}).status_code == 303
     assert owner.execute("SELECT name, review_threshold FROM clients").fetchall() == [("New name", 90)]
     assert audited(owner, "client_changed")[0][6] == ["name", "review_threshold"]
-    browser.submit("/client", {"name": "New name", "threshold": "90"})
+    browser.submit("/client", {"name": "New name", "threshold": "90", "audits": "2"})
     assert len(audited(owner, "client_changed")) == 1
 
 
 @pytest.mark.parametrize("threshold", ["", "-1", "101", "80.5", "eighty", "9" * 5000, "٨٠", "1e2"])
 def test_a_threshold_outside_0_to_100_is_refused(browser, client, owner, threshold):
-    answer = browser.submit("/client", {"name": "New name", "threshold": threshold})
+    answer = browser.submit("/client", {"name": "New name", "threshold": threshold, "audits": "2"})
     assert answer.status_code == 422
     assert "whole number from 0 to 100" in answer.text
     assert 'value="New name"' in answer.text

@@ -33,6 +33,7 @@ class Client(Base):
         CheckConstraint("length(name) >= 2", name="name"),
         CheckConstraint("slug ~ '^[a-z0-9-]+$'", name="slug"),
         CheckConstraint("review_threshold BETWEEN 0 AND 100", name="review_threshold"),
+        CheckConstraint("audit_percent BETWEEN 0 AND 100", name="audit_percent"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
         CheckConstraint("running_cap BETWEEN 1 AND 1000", name="running_cap"),
     )
@@ -47,6 +48,8 @@ class Client(Base):
     address: Mapped[str | None]
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
     review_threshold: Mapped[int] = mapped_column(server_default=text("80"))
+    audit_percent: Mapped[int] = mapped_column(SmallInteger, server_default=text("2"))
+    """How many in a hundred of what goes on by itself a person looks at all the same."""
     currency: Mapped[str] = mapped_column(server_default="USD")
     running_cap: Mapped[int] = mapped_column(SmallInteger, server_default=text("8"))
     """How many of its phases may run at once."""

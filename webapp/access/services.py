@@ -206,18 +206,17 @@ def create_client(name: str, actor: Actor) -> Client:
     return client
 
 
-def change_client(
-    client_id: UUID, actor: Actor, *, name: str, review_threshold: int, running_cap: int | None = None
-) -> None:
-    """Change the client's name, the confidence (0 to 100) below which a person is asked, and how many of its phases
-    may run at once (an operator's to change; None: as it is)."""
+def change_client(client_id: UUID, actor: Actor, **changes: str | int) -> None:
+    """Change some of the client's settings: `name`, `review_threshold` (the confidence, 0 to 100, below which a person
+    is asked), `audit_percent` (how many in a hundred of what goes on by itself a person looks at), `running_cap` (how
+    many of its phases may run at once; an operator's to change)."""
     client = db.session.get_one(Client, client_id, with_for_update=True)
-    cap = client.running_cap if running_cap is None else running_cap
-    old = {"name": client.name, "review_threshold": client.review_threshold, "running_cap": client.running_cap}
-    new = {"name": name, "review_threshold": review_threshold, "running_cap": cap}
+    old = {name: getattr(client, name) for name in changes}
+    new = changes
     if old == new:
         return
-    client.name, client.review_threshold, client.running_cap = name, review_threshold, cap
+    for name, value in changes.items():
+        setattr(client, name, value)
     db.session.flush()
     record(actor, "client_changed", client_id=client_id, table="clients", row_id=client_id, old=old, new=new)
 

@@ -296,18 +296,25 @@ def _shown(user: User, link: sign_in.Link) -> NewLink:
 @bp.route("/client", methods=["GET", "POST"])
 @needs(Role.ADMIN)
 def client() -> Page:
-    """The client's name, how sure the machine must be to go on without a person, and how much may run at once."""
+    """The client's name, how sure the machine must be to go on alone, how often one looks even then, how much may run."""
     viewer = current_viewer()
     kept = db.session.get_one(Client, viewer.client_id)
-    form = Form({"name": kept.name, "threshold": str(kept.review_threshold), "running_cap": str(kept.running_cap)})
+    form = Form(
+        {
+            "name": kept.name,
+            "threshold": str(kept.review_threshold),
+            "audits": str(kept.audit_percent),
+            "running_cap": str(kept.running_cap),
+        }
+    )
     if request.method == "POST":
-        form.values |= Form.of(request.form, "name", "threshold").values
+        form.values |= Form.of(request.form, "name", "threshold", "audits").values
         name = form.text("name", _("A name has at least two letters."), least=2)
-        threshold = form.whole_number("threshold", 0, 100)
-        running_cap = None
+        threshold, audits = form.whole_number("threshold", 0, 100), form.whole_number("audits", 0, 100)
+        cap = {}
         if viewer.is_operator and "running_cap" in request.form:
             form.values |= Form.of(request.form, "running_cap").values
-            running_cap = form.whole_number("running_cap", 1, 1000)
+            cap = {"running_cap": form.whole_number("running_cap", 1, 1000)}
         if not form.errors:
             with transaction():
                 services.change_client(
@@ -315,7 +322,8 @@ def client() -> Page:
                     current_actor(),
                     name=name,
                     review_threshold=threshold,
-                    running_cap=running_cap,
+                    audit_percent=audits,
+                    **cap,
                 )
             flash(_("Saved."), "success")
             return redirect(url_for("access.client"), 303)

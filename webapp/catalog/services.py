@@ -13,13 +13,14 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from webapp.access.models import Client
-from webapp.catalog.models import Catalog, CatalogStatus, Product
+from webapp.catalog.models import Catalog, CatalogStatus, Photo, Product
 from webapp.database import new_id
 from webapp.errors import Invalid
 from webapp.lib import text
 from webapp.phases.facts import Record
 
 SAME_GTIN_LIMIT = 20
+SAME_PHOTO_LIMIT = 5
 BRANDS_LIMIT = 2000
 QUERY_LENGTH = 300
 """Characters of a search text that count; a label's whole text would find everything a little."""
@@ -115,6 +116,18 @@ def _next_code(session: Session, client_id: UUID, slug: str) -> str:
 def find_by_gtin(session: Session, gtin14: str, *, exclude: UUID | None = None) -> list[Record]:
     """Named products with exactly this GTIN, newest first. `exclude`: the product in hand is not its own witness."""
     known = _named(exclude).where(Product.gtin14 == gtin14).order_by(Product.id.desc()).limit(SAME_GTIN_LIMIT)
+    return [_record(row) for row in session.execute(known)]
+
+
+def find_by_photo(session: Session, photo_hashes: Sequence[str], *, exclude: UUID) -> list[Record]:
+    """Products that a person settled and that have a photo with one of these sha256, newest first."""
+    having = select(Photo.product_id).where(Photo.sha256.in_(photo_hashes))
+    known = (
+        _named(exclude)
+        .where(Product.id.in_(having), Product.fixed_fields.contains(["name"]))
+        .order_by(Product.id.desc())
+        .limit(SAME_PHOTO_LIMIT)
+    )
     return [_record(row) for row in session.execute(known)]
 
 

@@ -43,12 +43,14 @@ class Condition(StrEnum):
 
 
 class Hints(Fact, frozen=True, kw_only=True):
-    """What the uploader typed, all optional. `threshold`: confidence at which a run goes on without a person."""
+    """What the uploader typed, all optional. `threshold`: confidence at which a run goes on without a person.
+    `same_photo`: records of products that a person settled and that have one of these photos, byte for byte."""
 
     name: str | None = None
     model: str | None = None
     condition: Condition | None = None
     threshold: int = 80
+    same_photo: tuple["Record", ...] = ()
 
 
 class Record(Fact, frozen=True, kw_only=True):
@@ -195,9 +197,48 @@ class PhotoQuality(Fact, frozen=True, kw_only=True):
     says: str = ""
 
 
+class Path(StrEnum):
+    """The way that the evidence took to the product. Each has its own calibrator."""
+
+    SAME_PHOTO = "same_photo"
+    """The very same photo belongs to a product that a person settled."""
+    BARCODE_RECORD = "barcode_record"
+    """A barcode was read, and a record carries its number."""
+    SUSPECTED_RECORD = "suspected_record"
+    """A record carries a number that was read doubtfully, or printed digits without bars."""
+    WORDS_RECORD = "words_record"
+    """A record fits the words."""
+    BARCODE_ONLY = "barcode_only"
+    """A barcode was read that no record knows."""
+    TYPED_NAME = "typed_name"
+    """Neither barcode nor record; the uploader typed a name."""
+    LABEL_ONLY = "label_only"
+    """Neither barcode nor record; the label has words."""
+    NOTHING = "nothing"
+    """Everything was tried, nothing was found: no guess."""
+
+
+class Assessment(Fact, frozen=True, kw_only=True):
+    """What the witnesses said, as numbers: all that a calibrator needs, so that it can be fitted again later.
+
+    `witnesses`: by name, what `phases.analysis.witnesses` counted. `raw`: the product's confidence by the defaults,
+    0..100, and `fields` those of the fields. `shown`: what was made of it. `calibrator`: the version of the one that
+    did, None for the defaults. `doubts`: everything that speaks against it, whatever the confidence.
+    """
+
+    path: Path
+    raw: int
+    shown: int
+    witnesses: dict[str, float] = {}
+    fields: dict[str, int] = {}
+    calibrator: int | None = None
+    doubts: tuple[str, ...] = ()
+
+
 class Analysis(Fact, frozen=True, kw_only=True):
     """Findings of phase 1. `confidence` is the product's, 0..100; `reasons`: why a person is asked, in plain words,
-    empty when nobody is. `image_quality_score` is the best photo's score."""
+    empty when nobody is. `image_quality_score` is the best photo's score. `assessment` is None where a person had
+    settled the product before: it says nothing about the machine."""
 
     name: Field
     model: Field
@@ -213,6 +254,7 @@ class Analysis(Fact, frozen=True, kw_only=True):
     image_quality_score: int = 0
     confidence: int = 0
     reasons: tuple[str, ...] = ()
+    assessment: Assessment | None = None
 
 
 class Identity(Fact, frozen=True, kw_only=True):

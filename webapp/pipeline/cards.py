@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session, aliased
 
 from webapp.access.models import User
 from webapp.catalog.models import Photo, Product
-from webapp.pipeline.models import AnalysisFinding, Phase, PhaseName, Run, RunState
+from webapp.pipeline.models import AnalysisFinding, AuditState, Phase, PhaseName, Run, RunState
 from webapp.work.models import Circuit, CircuitState, Event, Level, Stream, Work, WorkState
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -259,6 +259,12 @@ def latest_changed(session: Session, *, created_by: UUID | None, limit: int = PA
 def review_queue(session: Session, limit: int = PAGE) -> list[RunCard]:
     """The runs that wait for a person, longest waiting first."""
     rows = session.execute(_RUNS.where(Run.is_latest, Run.state == RunState.REVIEW).order_by(Run.id).limit(limit)).all()
+    return _cards(session, rows)
+
+
+def audit_queue(session: Session, limit: int = PAGE) -> list[RunCard]:
+    """The runs that went on by themselves and were drawn for a person to look at, the oldest first."""
+    rows = session.execute(_RUNS.where(Run.audit == AuditState.OPEN).order_by(Run.id).limit(limit)).all()
     return _cards(session, rows)
 
 

@@ -46,6 +46,8 @@ def _analysis(found: Analysis) -> dict[str, Any]:
         "detected_brands": msgspec.to_builtins(found.brands),
         "image_quality_score": found.image_quality_score,
         "written_by": found.name.written_by,
+        "path": found.assessment.path if found.assessment else None,
+        "shown": found.assessment.shown if found.assessment else None,
     }
 
 

@@ -6,7 +6,10 @@ from uuid import UUID
 from webapp.catalog import services as catalog
 from webapp.database import reading
 from webapp.errors import CircuitOpen
-from webapp.phases.facts import Offer, Record
+from webapp.learning import services as learning
+from webapp.phases.calibration import calibrated
+from webapp.phases.facts import Analysis, Offer, Record
+from webapp.phases.rules import keys_of, ruled
 from webapp.providers import asking
 from webapp.providers import services as providers
 from webapp.providers.interface import Question, Source
@@ -94,3 +97,21 @@ class ClientOffers:
         """Offers whose title resembles the text, best first."""
         with reading() as session:
             return providers.search_offers(session, text, limit=limit)
+
+
+def same_photo(product_id: UUID, photo_hashes: Sequence[str]) -> tuple[Record, ...]:
+    """Records of products that a person settled and that have one of these photos, byte for byte."""
+    if not photo_hashes:
+        return ()
+    with reading() as session:
+        return tuple(catalog.find_by_photo(session, photo_hashes, exclude=product_id))
+
+
+def with_experience(found: Analysis, catalog_id: UUID, threshold: int) -> Analysis:
+    """The analysis after what people decided before: accepted rules, then the catalog's calibrator."""
+    if found.assessment is None:
+        return found
+    with reading() as session:
+        rulings = learning.rulings_for(session, keys_of(found))
+        calibrator = learning.calibrator_for(session, catalog_id)
+    return calibrated(ruled(found, rulings), calibrator, threshold)

@@ -47,6 +47,13 @@ class PhaseName(StrEnum):
         return list(PhaseName).index(self) + 1
 
 
+class AuditState(StrEnum):
+    """Whether a person has looked at a run that was drawn for an audit."""
+
+    OPEN = "open"
+    DECIDED = "decided"
+
+
 class Run(Base):
     """One passage of a product through the pipeline. A product has at most one that is under way."""
 
@@ -58,6 +65,8 @@ class Run(Base):
         UniqueConstraint("product_id", "number"),
         UniqueConstraint("stream_id"),
         CheckConstraint("confidence BETWEEN 0 AND 100", name="confidence"),
+        CheckConstraint("(audit IS NULL) = (audit_percent IS NULL)", name="audit_drawn"),
+        Index("ix_runs_audit_open", "client_id", "id", postgresql_where=text("audit = 'open'")),
         Index("uq_runs_active", "product_id", unique=True, postgresql_where=text("state IN ('running', 'review')")),
         Index("uq_runs_latest", "product_id", unique=True, postgresql_where=text("is_latest")),
         # The desk: the newest run of each product, newest product first, by state or not, mine or everybody's.
@@ -81,6 +90,10 @@ class Run(Base):
     """Why a person is asked, in plain words."""
     hints: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     """What the uploader typed: name, model, condition."""
+    audit: Mapped[AuditState | None] = mapped_column(text_enum(AuditState, "audit"))
+    """Of a run that went on by itself and was drawn for a person to look at."""
+    audit_percent: Mapped[int | None] = mapped_column(SmallInteger)
+    """The rate at which it was drawn: it stands for 100 / rate runs."""
     created_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
     """The product's uploader, so that "mine" is answered by one index."""
     started_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
@@ -137,6 +150,11 @@ class AnalysisFinding(Finding, Base):
 
     __tablename__ = "analysis_findings"
 
+    path: Mapped[str | None]
+    """The way that the evidence took; empty where a person had settled the product before."""
+    shown: Mapped[int | None] = mapped_column(SmallInteger)
+    """The machine's own confidence, whatever a person said afterwards."""
+
     product_name: Mapped[str | None]
     model: Mapped[str | None]
     brand: Mapped[str | None]
@@ -147,6 +165,9 @@ class AnalysisFinding(Finding, Base):
     detected_categories: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
     detected_brands: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
     image_quality_score: Mapped[int] = mapped_column(SmallInteger)
+
+
+Index("ix_analysis_findings_client_at", AnalysisFinding.client_id, AnalysisFinding.created_at)
 
 
 class MarketFinding(Finding, Base):

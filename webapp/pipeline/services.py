@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from webapp.catalog.models import Photo, Product
 from webapp.errors import Conflict, NotFound
 from webapp.phases.facts import Analysis, Listing
-from webapp.pipeline import findings, settling
+from webapp.pipeline import findings, sampling, settling
 from webapp.pipeline.models import Phase, PhaseName, Run, RunState
 from webapp.work import services as work
 from webapp.work.events import NewEvent, create_stream, record
@@ -154,9 +154,17 @@ class Place:
 
 
 def complete_phase(
-    session: Session, claim: Claim, place: Place, found: findings.Found, *, fingerprint: str, threshold: int
+    session: Session,
+    claim: Claim,
+    place: Place,
+    found: findings.Found,
+    *,
+    fingerprint: str,
+    threshold: int,
+    draw: sampling.Sampling | None = None,
 ) -> None:
-    """Write what a phase found and move the run on: one fenced transaction.
+    """Write what a phase found and move the run on: one fenced transaction. `draw`: how runs that go on by
+    themselves are drawn for audits.
 
     Raises:
         LeaseLost: the work belongs to somebody else or was stopped; nothing is written.
@@ -175,6 +183,7 @@ def complete_phase(
         _note_photo_quality(session, found)
         if not unsure:
             settling.apply_analysis(session, place.product_id, found)
+            changes |= sampling.marks(session, place.product_id, found, draw)
     if isinstance(found, Listing):
         settling.apply_listing(session, place.product_id, found)
     state = RunState.REVIEW if unsure else _advance(session, claim.client_id, place)
@@ -254,9 +263,20 @@ def _restart(session: Session, run_id: UUID, number: int, only_from: WorkState, 
 
 def remove_product(session: Session, product_id: UUID, user_id: UUID | None) -> Run:
     """Take a product off the desk; whatever is done for it stops. Nothing is erased: `put_back` undoes it."""
-    product, run = _locked_product(session, product_id)
+    product, run = locked_product(session, product_id)
     if product.deleted_at is not None:
         raise Conflict("This product has been removed already.")
+    was_active = stop_active(session, run, "the product was removed")
+    product.deleted_at = session.execute(select(func.clock_timestamp())).scalar_one()
+    product.deleted_by = user_id
+    session.flush()
+    _change(session, run.id, state=RunState.STOPPED if was_active else run.state, is_latest=False)
+    record(run.client_id, run.stream_id, NewEvent("run.removed", "Product removed"))
+    return run
+
+
+def stop_active(session: Session, run: Run, why: str) -> bool:
+    """Stop whatever is done for a run, which the caller has locked; whether there was anything."""
     active = session.execute(
         select(Work.id, Work.args)
         .join(Phase, Phase.work_id == Work.id)
@@ -266,19 +286,15 @@ def remove_product(session: Session, product_id: UUID, user_id: UUID | None) -> 
         )
     ).all()
     for item in active:
-        work.stop(session, item.id, f"{item.args.get('label', KIND)} stopped: the product was removed")
-    product.deleted_at = session.execute(select(func.clock_timestamp())).scalar_one()
-    product.deleted_by = user_id
-    session.flush()
-    state = RunState.STOPPED if active else run.state
-    _change(session, run.id, state=state, is_latest=False)
-    record(run.client_id, run.stream_id, NewEvent("run.removed", "Product removed"))
-    return run
+        work.stop(session, item.id, f"{item.args.get('label', KIND)} stopped: {why}")
+    if active:
+        _change(session, run.id, state=RunState.STOPPED)
+    return bool(active)
 
 
 def put_back(session: Session, product_id: UUID) -> Run:
     """Undo a removal. A phase that was stopped by it can be resumed."""
-    product, run = _locked_product(session, product_id)
+    product, run = locked_product(session, product_id)
     if product.deleted_at is None:
         raise Conflict("This product is not removed.")
     product.deleted_at = product.deleted_by = None
@@ -288,7 +304,7 @@ def put_back(session: Session, product_id: UUID) -> Run:
     return run
 
 
-def _locked_product(session: Session, product_id: UUID) -> tuple[Product, Run]:
+def locked_product(session: Session, product_id: UUID) -> tuple[Product, Run]:
     """A product, removed or not, and its newest run, both locked and as they are now, with all of the run's work."""
     newest = select(Run).where(Run.product_id == product_id).order_by(Run.number.desc()).limit(1)
     run = session.execute(newest).scalar_one_or_none()

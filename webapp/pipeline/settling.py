@@ -17,6 +17,11 @@ SETTLED_FIELDS = ("name", "brand", "model", "condition", "gtin")
 _COLUMNS = {"gtin": "gtin14"}
 
 
+def column_of(name: str) -> str:
+    """The product's column that a settled field goes to."""
+    return _COLUMNS.get(name, name)
+
+
 def settle(found: Analysis, values: dict[str, str | None], says: str) -> Analysis:
     """The analysis with fields that a person settled: certain, with the person as evidence beside the machine's."""
     changes: dict[str, Any] = {}
@@ -33,11 +38,12 @@ def settle(found: Analysis, values: dict[str, str | None], says: str) -> Analysi
 
 def keep_fixed(found: Analysis, product: Product) -> Analysis:
     """The analysis of a product that a person settled before: the person's values stand, whatever was found now."""
-    fixed = [name for name in SETTLED_FIELDS if _COLUMNS.get(name, name) in product.fixed_fields]
+    fixed = [name for name in SETTLED_FIELDS if column_of(name) in product.fixed_fields]
     if "name" not in fixed:
         return found
-    values = {name: getattr(product, _COLUMNS.get(name, name)) for name in fixed}
-    return settle(found, values, "a person settled it in an earlier run")
+    values = {name: getattr(product, column_of(name)) for name in fixed}
+    settled = settle(found, values, "a person settled it in an earlier run")
+    return msgspec.structs.replace(settled, assessment=None)  # what a person fixed says nothing about the machine
 
 
 def apply_analysis(session: Session, product_id: UUID, found: Analysis, fixed: Sequence[str] = ()) -> None:
@@ -51,7 +57,7 @@ def apply_analysis(session: Session, product_id: UUID, found: Analysis, fixed: S
         "gtin14": found.gtin.value,
         "category": found.categories[0].value if found.categories else None,
     }
-    newly = {_COLUMNS.get(name, name) for name in fixed}
+    newly = {column_of(name) for name in fixed}
     for column, value in values.items():
         if column in newly or (column not in product.fixed_fields and value is not None):
             setattr(product, column, value)

@@ -20,8 +20,9 @@ from webapp.errors import PermanentError
 from webapp.lib.fingerprint import fingerprint
 from webapp.phases import facts
 from webapp.pipeline import findings, services, settling
-from webapp.pipeline.knowledge import AskedOffers, ClientReference
+from webapp.pipeline.knowledge import AskedOffers, ClientReference, same_photo, with_experience
 from webapp.pipeline.models import PhaseName, Run
+from webapp.pipeline.sampling import Sampling
 from webapp.providers import sources
 from webapp.work.kinds import resolve
 from webapp.work.lease import Lease
@@ -57,6 +58,7 @@ def run_phase(lease: Lease) -> None:
             found,
             fingerprint=fingerprint(name.value, *inputs),
             threshold=case.threshold,
+            draw=Sampling(case.client.audit_percent, _config().secret_key),
         )
         crash_point("finish.before_commit")
     crash_point("finish.after_commit")
@@ -124,12 +126,14 @@ def _analysis(case: Case, lease: Lease) -> Result:
         model=case.run.hints.get("model") or None,
         condition=facts.Condition(case.run.hints["condition"]) if case.run.hints.get("condition") else None,
         threshold=case.threshold,
+        same_photo=same_photo(case.product.id, [photo.sha256 for photo in case.photos]),
     )
     photos = [
         facts.Photo(id=str(photo.id), file_name=photo.file_name, data=storage.read(photo.original_key))
         for photo in case.photos
     ]
     found = _engine(PhaseName.ANALYSIS)(photos, hints, ClientReference(case.product.id), lease.report)
+    found = with_experience(found, case.product.catalog_id, case.threshold)
     return settling.keep_fixed(found, case.product), (hints, [photo.sha256 for photo in case.photos])
 
 
@@ -172,7 +176,6 @@ def _needed(case: Case, name: PhaseName) -> Any:
 
 def _identity(case: Case) -> facts.Identity:
     analysis: facts.Analysis = _needed(case, PhaseName.ANALYSIS)
-    config: Config = current_app.extensions["lotline_config"]
     words = sorted(analysis.text_lines, key=lambda line: -line.confidence)
     return facts.Identity(
         name=analysis.name.value,
@@ -182,6 +185,11 @@ def _identity(case: Case) -> facts.Identity:
         gtin14=analysis.gtin.value,
         category=case.product.category or (analysis.categories[0].value if analysis.categories else None),
         sku=case.product.sku,
-        image_urls=tuple(f"{config.base_url}/photos/{photo.id}/display" for photo in case.photos),
+        image_urls=tuple(f"{_config().base_url}/photos/{photo.id}/display" for photo in case.photos),
         keywords_seen=tuple(line.text for line in words),
     )
+
+
+def _config() -> Config:
+    config: Config = current_app.extensions["lotline_config"]
+    return config

@@ -1,4 +1,4 @@
-"""A person's decision on a run that stopped for low confidence."""
+"""A person's decision on a run that stopped for low confidence, or that was drawn for an audit."""
 
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,7 @@ class Review(Base):
         CheckConstraint("decision IN ('confirmed', 'corrected')", name="decision"),
         CheckConstraint("(decision IS NULL) = (decided_at IS NULL)", name="decided"),
         Index("ix_reviews_client_run", "client_id", "run_id"),
+        Index("ix_reviews_client_decided", "client_id", "decided_at"),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
@@ -33,4 +34,6 @@ class Review(Base):
     decided_at: Mapped[datetime | None]
     before: Mapped[dict[str, Any] | None]
     after: Mapped[dict[str, Any] | None]
+    replaced: Mapped[dict[str, Any] | None]
+    """Of an audit: what the product was before the decision, to take it back."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,4 +1,4 @@
-"""The review desk: who looks at what, and decisions."""
+"""The review desk: who looks at what, and decisions, on runs that wait and on those drawn for an audit."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -11,9 +11,12 @@ from sqlalchemy.orm import Session
 from webapp.access.models import User
 from webapp.audit import services as audit
 from webapp.audit.services import Actor
+from webapp.catalog.models import Product
 from webapp.errors import Conflict, NotFound
+from webapp.learning import services as learning
+from webapp.pipeline import audits
 from webapp.pipeline import services as pipeline
-from webapp.pipeline.models import Run, RunState
+from webapp.pipeline.models import AuditState, Run, RunState
 from webapp.review.forms import Decision
 from webapp.review.models import Review
 
@@ -33,11 +36,12 @@ _LOOK = text("""
 
 # Whether somebody has the run open or not; the run's own lock, taken before, decides who is first.
 _DECIDE = text("""
-    INSERT INTO reviews (client_id, run_id, decision, decided_by, decided_at, before, after)
-    VALUES (:client_id, :run_id, :decision, :user_id, clock_timestamp(), :before, :after)
+    INSERT INTO reviews (client_id, run_id, decision, decided_by, decided_at, before, after, replaced)
+    VALUES (:client_id, :run_id, :decision, :user_id, clock_timestamp(), :before, :after, :replaced)
     ON CONFLICT (run_id) DO UPDATE SET decision = excluded.decision, decided_by = excluded.decided_by,
-        decided_at = excluded.decided_at, before = excluded.before, after = excluded.after
-""").bindparams(bindparam("before", type_=JSONB), bindparam("after", type_=JSONB))
+        decided_at = excluded.decided_at, before = excluded.before, after = excluded.after,
+        replaced = excluded.replaced
+""").bindparams(*(bindparam(name, type_=JSONB(none_as_null=True)) for name in ("before", "after", "replaced")))
 
 
 class Decided(NamedTuple):
@@ -87,21 +91,25 @@ def decided(session: Session, run_id: UUID) -> Decided | None:
     return Decided(row.name or "somebody", row.decided_at) if row and row.decided_at else None
 
 
-def place(session: Session, run_id: UUID) -> Place:
-    """Where the run stands among those that wait, longest waiting first."""
-    ids = list(
-        session.execute(
-            select(Run.id).where(Run.is_latest, Run.state == RunState.REVIEW).order_by(Run.id).limit(QUEUE_CAP)
-        ).scalars()
+def place(session: Session, run_id: UUID, *, among_audits: bool = False) -> Place:
+    """Where the run stands among those that wait, longest waiting first; or among open audits, oldest first."""
+    waiting = (
+        select(Run.id)
+        .join(Product, Product.id == Run.product_id)
+        .where(Run.audit == AuditState.OPEN, Product.deleted_at.is_(None))
+        if among_audits
+        else select(Run.id).where(Run.is_latest, Run.state == RunState.REVIEW)
     )
+    ids = list(session.execute(waiting.order_by(Run.id).limit(QUEUE_CAP)).scalars())
     if run_id not in ids:
         return Place(None, len(ids), None, next((other for other in ids if other > run_id), ids[0] if ids else None))
     at = ids.index(run_id)
     return Place(at + 1, len(ids), ids[at - 1] if at else None, ids[at + 1] if at + 1 < len(ids) else None)
 
 
-def decide(session: Session, run_id: UUID, decision: Decision, *, user_id: UUID, user_name: str, actor: Actor) -> None:
-    """Confirm or correct what analysis found; the run goes on with phase 2.
+def decide(session: Session, run_id: UUID, decision: Decision, *, user_id: UUID, user_name: str, actor: Actor) -> bool:
+    """Confirm or correct what analysis found: a run that waits goes on with phase 2; one that was audited starts again
+    where it was corrected. Whether it was corrected.
 
     Raises:
         Conflict: somebody decided already, or the run waits for nobody any more.
@@ -111,7 +119,12 @@ def decide(session: Session, run_id: UUID, decision: Decision, *, user_id: UUID,
     if earlier is not None:
         raise Conflict(f"{earlier.by_name} has decided this already.")
     after = decision.values()
-    found = pipeline.confirm(session, run_id, after, by_name=user_name)
+    if run.audit is None:
+        what, replaced = "review", None
+        found = pipeline.confirm(session, run_id, after, by_name=user_name)
+    else:
+        what = "audit"
+        found, replaced = audits.settle(session, run_id, after, by=user_id, by_name=user_name)
     before = {name: getattr(found, name).value for name in after}
     decision_word = "confirmed" if before == after else "corrected"
     session.execute(
@@ -123,17 +136,51 @@ def decide(session: Session, run_id: UUID, decision: Decision, *, user_id: UUID,
             "user_id": user_id,
             "before": before,
             "after": after,
+            "replaced": replaced,
         },
+    )
+    learning.note_corrections(
+        session, client_id=run.client_id, run_id=run_id, product_id=run.product_id, found=found, after=after
     )
     audit.record(
         actor,
-        f"review_{decision_word}",
+        f"{what}_{decision_word}",
         client_id=run.client_id,
         table="reviews",
         row_id=run_id,
         old=before,
         new=after,
     )
+    return decision_word == "corrected"
+
+
+def take_back_audit(session: Session, run_id: UUID, *, user_id: UUID, actor: Actor) -> None:
+    """Undo the decision on an audit: the product is as it was, what was learned from the decision is forgotten.
+
+    Raises:
+        Conflict: there is no decision (any more), or somebody has changed the product since.
+    """
+    run = _require(session, run_id)
+    review = session.execute(
+        select(Review).where(Review.run_id == run_id).with_for_update().execution_options(populate_existing=True)
+    ).scalar_one_or_none()
+    if run.audit is None or review is None or review.decided_at is None or review.after is None:
+        raise Conflict("There is no decision to take back (any more).")
+    was_corrected = review.decision == "corrected"
+    audits.take_back(session, run_id, review.after, review.replaced, was_corrected=was_corrected, by=user_id)
+    learning.forget_corrections(session, run_id)
+    audit.record(
+        actor,
+        "audit_taken_back",
+        client_id=run.client_id,
+        table="reviews",
+        row_id=run_id,
+        old=review.after,
+        new=review.before,
+    )
+    review.decision = review.decided_by = review.decided_at = None
+    review.before = review.after = review.replaced = None
+    session.flush()
 
 
 def _require(session: Session, run_id: UUID) -> Run:

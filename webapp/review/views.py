@@ -30,13 +30,14 @@ class Entry(NamedTuple):
 @bp.get("")
 @needs(Role.REVIEWER)
 def queue() -> ResponseReturnValue:
-    """What waits for a person, longest waiting first."""
+    """What waits for a person, longest waiting first, and what went on but is to be looked at all the same."""
     viewer, session = current_viewer(), db.session()
-    runs = cards.review_queue(session)
-    others = services.lookers(session, [run.id for run in runs], but=viewer.user_id)
+    runs, drawn = cards.review_queue(session), cards.audit_queue(session)
+    others = services.lookers(session, [run.id for run in (*runs, *drawn)], but=viewer.user_id)
     return render_template(
         "review/queue.html",
         entries=[Entry(run, others.get(run.id)) for run in runs],
+        audits=[Entry(run, others.get(run.id)) for run in drawn],
         threshold=_threshold(viewer.client_id),
     )
 
@@ -59,10 +60,12 @@ def decide(run_id: UUID) -> ResponseReturnValue:
     form, decision = parse(request.form)
     if decision is None:
         return _desk(run_id, form), 422
-    following = services.place(db.session(), run_id).next
+    run = db.session.get(Run, run_id)
+    is_audit = run is not None and run.audit is not None
+    following = services.place(db.session(), run_id, among_audits=is_audit).next
     try:
         with transaction() as session:
-            services.decide(
+            was_corrected = services.decide(
                 session,
                 run_id,
                 decision,
@@ -75,8 +78,29 @@ def decide(run_id: UUID) -> ResponseReturnValue:
     except Conflict as conflict:
         form.errors[""] = conflict.message
         return _desk(run_id, form), 409
-    flash(_("%(name)s is confirmed and goes on.", name=decision.name), "success")
+    if not is_audit:
+        says = _("%(name)s is confirmed and goes on.", name=decision.name)
+    elif was_corrected:
+        says = _("%(name)s is corrected and starts again with your values.", name=decision.name)
+    else:
+        says = _("%(name)s was right. Thank you.", name=decision.name)
+    flash(says, "success")
+    following = None if following == run_id else following
     return redirect(url_for("review.desk", run_id=following) if following else url_for("review.queue"), 303)
+
+
+@bp.post("/<uuid:run_id>/decision/return")
+@needs(Role.REVIEWER)
+def take_back(run_id: UUID) -> ResponseReturnValue:
+    """Take the decision on an audit back."""
+    try:
+        with transaction() as session:
+            services.take_back_audit(session, run_id, user_id=current_viewer().user_id, actor=current_actor())
+    except Conflict as conflict:
+        flash(conflict.message, "warning")
+    else:
+        flash(_("Taken back. The audit is open again."), "success")
+    return redirect(url_for("review.desk", run_id=run_id), 303)
 
 
 def _threshold(client_id: UUID) -> int:
@@ -90,15 +114,16 @@ def _desk(run_id: UUID, form: ReviewForm | None) -> str:
     analysis = live.found_of(session, run_id)["analysis"] if run else None
     if run is None or product is None or analysis is None:
         raise NotFound("There is no such review.")
-    place = services.place(session, run_id)
-    hints = session.get_one(Run, run_id).hints
+    kept = session.get_one(Run, run_id)
+    place = services.place(session, run_id, among_audits=kept.audit is not None)
     return render_template(
         "review/desk.html",
         run=run,
         product=product,
         photos=subjects.photos(session, run.product_id),
         analysis=analysis,
-        form=form or prefill(analysis, hints),
+        form=form or prefill(analysis, kept.hints),
+        audit_percent=kept.audit_percent,
         position=place.position,
         total=place.total,
         previous_run_id=place.previous,

@@ -20,6 +20,7 @@ class Candidate:
     `number`: the GTIN that led to it, None when text did. `on_label`: share of its name's words that stand on the
     label, 0..1. `typed`: likeness to the name that the uploader typed, 0..1, None when none was. `model_seen`: its
     model or SKU stands on the label, `model_typed`: it was typed. `denied`: nothing of what was typed fits it.
+    `same_photo`: the very same photo led to it.
     """
 
     record: Record
@@ -29,6 +30,7 @@ class Candidate:
     model_seen: bool
     model_typed: bool
     denied: bool
+    same_photo: bool = False
 
     @property
     def agreement(self) -> float:
@@ -40,7 +42,7 @@ class Candidate:
 def by_number(numbers: Iterable[Number], label: Label, hints: Hints, reference: Reference) -> list[Candidate]:
     """Records that carry one of the numbers, the best first. In-store numbers count in the client's catalogs only."""
     found = [
-        _candidate(record, number, label, hints)
+        candidate(record, number, label, hints)
         for number in numbers
         for record in reference.by_gtin(number.gtin14)
         if record.source == "catalog" or not number.restricted
@@ -54,7 +56,7 @@ def by_text(label: Label, hints: Hints, reference: Reference) -> list[Candidate]
     for query in _queries(label, hints, reference):
         for record in reference.search(query, SEARCH_LIMIT):
             records.setdefault((record.source, record.id), record)
-    found = [_candidate(record, None, label, hints) for record in records.values()]
+    found = [candidate(record, None, label, hints) for record in records.values()]
     fitting = [entry for entry in found if entry.agreement >= MIN_AGREEMENT]
     return sorted(fitting, key=lambda entry: (-entry.agreement, entry.record.source != "catalog", entry.record.id))
 
@@ -71,7 +73,8 @@ def brand_on_label(label: Label, brands: Sequence[str]) -> list[str]:
     return [brand for _, _, brand in sorted(found, key=lambda entry: (-entry[0], -entry[1], entry[2]))]
 
 
-def _candidate(record: Record, number: Number | None, label: Label, hints: Hints) -> Candidate:
+def candidate(record: Record, number: Number | None, label: Label, hints: Hints) -> Candidate:
+    """A record with what speaks for it on this label and in what was typed."""
     typed_words = words(f"{hints.name or ''} {hints.model or ''}")
     model_typed = _has_code(record, frozenset(typed_words))
     everything = " ".join(filter(None, (record.name, record.brand, record.model, record.category)))

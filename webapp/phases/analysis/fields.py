@@ -62,7 +62,8 @@ def gtin_field(found: Identity, *, bars_seen: bool) -> Field:
         confidence = max(number.confidence, found.weight.confidence if found.best else 0)
         return _field(number.gtin14, confidence, evidence, others)
     if record is not None and record.gtin14 and found.best:
-        return _field(record.gtin14, min(60, found.weight.confidence), [_record_says(found.best)], others)
+        most = found.weight.confidence if found.best.same_photo else 60
+        return _field(record.gtin14, min(most, found.weight.confidence), [_record_says(found.best)], others)
     says = (
         "Bars were seen on the photos, but no number could be read from them surely."
         if bars_seen
@@ -159,6 +160,9 @@ def _other_names(others: Sequence[Candidate], best: Candidate | None) -> tuple[A
 
 def _record_says(candidate: Candidate) -> Evidence:
     record, number = candidate.record, candidate.number
+    if candidate.same_photo:
+        says = f"The very same photo belongs to “{record.name}”, which a person settled."
+        return Evidence(kind="photo", says=says, weight=0.9, record_id=record.id)
     where = "The catalog" if record.source == "catalog" else "An offer"
     by = f"has the barcode {gtin.written(number.gtin14)}" if number else "fits the words"
     says = f"{where} {by}: “{record.name}”" + (f", {_details(record)}." if _details(record) else ".")

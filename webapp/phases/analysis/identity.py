@@ -1,14 +1,14 @@
 """Which product it is: the path that the evidence takes, and the record at its end."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from webapp.phases.analysis import weighing
-from webapp.phases.analysis.candidates import Candidate, by_number, by_text
+from webapp.phases.analysis.candidates import Candidate, by_number, by_text, candidate
 from webapp.phases.analysis.numbers import Number, numbers
 from webapp.phases.analysis.weighing import Weight
 from webapp.phases.analysis.words import Label
-from webapp.phases.facts import Barcode, Hints, Reference, TextLine
+from webapp.phases.facts import Barcode, Hints, Path, Record, Reference, TextLine
 
 MIN_TEXT_AGREEMENT = 0.65
 """Below this the words fit a record too loosely to name it: it is only offered as an alternative."""
@@ -18,16 +18,20 @@ MIN_TEXT_AGREEMENT = 0.65
 class Identity:
     """The answer of identification.
 
-    `best`: the record it comes from, None without one. `number`: the GTIN that was read, or only suspected.
-    `others`: further candidates, the best first.
+    `path`: the way that the evidence took. `best`: the record it comes from, None without one. `number`: the GTIN
+    that was read, or only suspected. `others`: further candidates, the best first. `lead`: the best one's agreement
+    beyond the next candidate's. `rivals`: other products that other numbers on the photos lead to.
     """
 
+    path: Path
     best: Candidate | None
     number: Number | None
     weight: Weight
     others: tuple[Candidate, ...]
     numbers: tuple[Number, ...]
     label: Label
+    lead: float = 0.0
+    rivals: int = 0
 
 
 def identify(
@@ -38,28 +42,53 @@ def identify(
     hints: Hints,
     reference: Reference,
 ) -> Identity:
-    """Takes the surest path there is: read number and record, suspected number and record, words and record, number
-    or words alone."""
+    """Takes the surest path there is: read number and record, the same photo, suspected number and record, words and
+    record, number or words alone."""
     read, suspected = numbers(accepted, doubtful, printed)
     number = read[0] if read else None
     everything = (*read, *suspected)
-    for found in (by_number(read, label, hints, reference), by_number(suspected, label, hints, reference)):
+    by_read = by_number(read, label, hints, reference)
+    same = _same_photo(hints, number)
+    if not by_read and same is not None:
+        best = replace(candidate(same, None, label, hints), same_photo=True)
+        return Identity(Path.SAME_PHOTO, best, number, weighing.same_photo(best, hints), (), everything, label)
+    for path, found in (
+        (Path.BARCODE_RECORD, by_read),
+        (Path.SUSPECTED_RECORD, by_read or by_number(suspected, label, hints, reference)),
+    ):
         if found:
             best = found[0]
-            led = best.number or read[0]
-            weight = weighing.known_by_barcode(best, led, label, hints, _rivals(best, found))
-            return Identity(best, led, weight, tuple(found[1:]), everything, label)
+            led, rivals = best.number or read[0], _rivals(best, found)
+            weight = weighing.known_by_barcode(best, led, label, hints, rivals)
+            lead = best.agreement - (found[1].agreement if len(found) > 1 else 0.0)
+            return Identity(path, best, led, weight, tuple(found[1:]), everything, label, lead, rivals)
     fitting = [entry for entry in by_text(label, hints, reference) if _may_be(entry, number)]
+    lead = fitting[0].agreement - (fitting[1].agreement if len(fitting) > 1 else 0.0) if fitting else 0.0
     if fitting and fitting[0].agreement >= MIN_TEXT_AGREEMENT:
-        lead = fitting[0].agreement - (fitting[1].agreement if len(fitting) > 1 else 0.0)
         weight = weighing.known_by_text(fitting[0], lead)
-        return Identity(fitting[0], number, weight, tuple(fitting[1:]), everything, label)
+        return Identity(Path.WORDS_RECORD, fitting[0], number, weight, tuple(fitting[1:]), everything, label, lead)
     typed_on_label = label.share(hints.name) if hints.name else None
     if number is not None:
-        weight = weighing.number_only(number, typed_on_label, hints)
+        path, weight = Path.BARCODE_ONLY, weighing.number_only(number, typed_on_label, hints)
     else:
-        weight = weighing.words_only(typed_on_label, label)
-    return Identity(None, number, weight, tuple(fitting), everything, label)
+        path, weight = _without_number(hints, label), weighing.words_only(typed_on_label, label)
+    return Identity(path, None, number, weight, tuple(fitting), everything, label, lead)
+
+
+def _same_photo(hints: Hints, number: Number | None) -> Record | None:
+    """The one product that the same photo belongs to; None where a barcode says otherwise, or several have it."""
+    found = {(record.name, record.gtin14): record for record in hints.same_photo}
+    if len(found) != 1:
+        return None
+    record = next(iter(found.values()))
+    denied = number is not None and number.is_sure and record.gtin14 not in (None, number.gtin14)
+    return None if denied else record
+
+
+def _without_number(hints: Hints, label: Label) -> Path:
+    if hints.name:
+        return Path.TYPED_NAME
+    return Path.LABEL_ONLY if label.telling_words else Path.NOTHING
 
 
 def _rivals(best: Candidate, found: Sequence[Candidate]) -> int:

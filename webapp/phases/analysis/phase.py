@@ -11,7 +11,9 @@ from webapp.phases.analysis.numbers import with_print
 from webapp.phases.analysis.pictures import picture_of
 from webapp.phases.analysis.quality import judge
 from webapp.phases.analysis.text import printed_numbers, read_text
+from webapp.phases.analysis.witnesses import assess
 from webapp.phases.analysis.words import Label
+from webapp.phases.calibration import reasons
 from webapp.phases.facts import (
     Analysis,
     Barcode,
@@ -84,18 +86,23 @@ def _result(found: Identity, accepted: Sequence[Barcode], seen: Seen, hints: Hin
     brand, brands = fields.brand_field(found, reference.brands())
     best_photo = max((quality.score for quality in seen.qualities), default=0)
     confidence = found.weight.confidence
-    reasons = list(found.weight.reasons)
-    if confidence < hints.threshold:
-        if best_photo < POOR_PHOTO:
-            reasons += [quality.says for quality in seen.qualities if quality.says][:1]
-        if not reasons:
-            reasons.append(f"The evidence gives {confidence} %, less than the {hints.threshold} % that are asked for.")
+    doubts = list(found.weight.reasons)
+    if best_photo < POOR_PHOTO:
+        doubts += [quality.says for quality in seen.qualities if quality.says][:1]
+    values = {
+        "name": fields.name_field(found, hints),
+        "model": fields.model_field(found, hints),
+        "brand": brand,
+        "condition": fields.condition_field(hints, found.label),
+        "gtin": fields.gtin_field(found, bars_seen=seen.bars_seen),
+    }
+    assessment = assess(found, seen.qualities, values, doubts)
     return Analysis(
-        name=fields.name_field(found, hints),
-        model=fields.model_field(found, hints),
+        name=values["name"],
+        model=values["model"],
         brand=brand,
-        condition=fields.condition_field(hints, found.label),
-        gtin=fields.gtin_field(found, bars_seen=seen.bars_seen),
+        condition=values["condition"],
+        gtin=values["gtin"],
         categories=fields.categories(found),
         brands=brands,
         barcodes=tuple(accepted),
@@ -103,5 +110,6 @@ def _result(found: Identity, accepted: Sequence[Barcode], seen: Seen, hints: Hin
         photos=tuple(seen.qualities),
         image_quality_score=best_photo,
         confidence=confidence,
-        reasons=tuple(dict.fromkeys(reasons)) if confidence < hints.threshold else (),
+        reasons=reasons(assessment, hints.threshold),
+        assessment=assessment,
     )

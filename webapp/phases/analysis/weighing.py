@@ -63,6 +63,13 @@ def known_by_barcode(candidate: Candidate, number: Number, label: Label, hints: 
     return Weight(min(confidence, 98), tuple(reasons))
 
 
+def same_photo(best: Candidate, hints: Hints) -> Weight:
+    """The very same photo belongs to a product that a person settled, and no barcode says otherwise."""
+    if best.denied:
+        return Weight(70, (f"What was typed, “{hints.name}”, does not fit “{best.record.name}”.",))
+    return Weight(92)
+
+
 def known_by_text(best: Candidate, lead: float) -> Weight:
     """A record fits the words, no barcode leads to it. `lead`: agreement beyond the next candidate's."""
     typed_exactly = best.typed is not None and best.typed >= 0.95

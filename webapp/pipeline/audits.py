@@ -1,0 +1,121 @@
+"""Audits: what a person says about a run that went on by itself and was drawn to be looked at."""
+
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from webapp.catalog.models import Product
+from webapp.errors import Conflict, NotFound
+from webapp.phases.facts import Analysis
+from webapp.pipeline import findings, services, settling
+from webapp.pipeline.models import AuditState, PhaseName, Run, RunState
+from webapp.work.events import NewEvent, record
+
+
+class Settled(NamedTuple):
+    """What an audit's decision did. `before`: what the machine had found. `replaced`: what the product was, to take the
+    decision back; None where a person had settled it since, and nothing was changed."""
+
+    before: Analysis
+    replaced: dict[str, Any] | None
+
+
+def settle(session: Session, run_id: UUID, settled: dict[str, str | None], *, by: UUID, by_name: str) -> Settled:
+    """A reviewer's word on an audited run: the product's values are the reviewer's from now on. Where the machine was
+    wrong, the product starts again with them.
+
+    Raises:
+        Conflict: the audit is decided already, or the product was removed.
+    """
+    product, newest, run = _locked(session, run_id)
+    if run.audit is not AuditState.OPEN:
+        raise Conflict("This audit is decided already.")
+    if product.deleted_at is not None:
+        raise Conflict("This product has been removed.")
+    _, found = findings.read_all(session, run_id)
+    before: Analysis | None = found[PhaseName.ANALYSIS]
+    if before is None:
+        raise Conflict("This run has no findings to check.")
+    is_right = {name: getattr(before, name).value for name in settled} == settled
+    run.audit = AuditState.DECIDED
+    session.flush()
+    record(
+        run.client_id,
+        run.stream_id,
+        NewEvent("run.audited", f"Checked by {by_name}: {'right' if is_right else 'corrected'}"),
+    )
+    if "name" in product.fixed_fields:
+        return Settled(before, None)
+    replaced = {"fixed_fields": product.fixed_fields, "values": _values(product)}
+    settling.apply_analysis(
+        session,
+        product.id,
+        settling.settle(before, settled, f"{by_name} checked it"),
+        fixed=settling.SETTLED_FIELDS,
+    )
+    if not is_right:
+        _start_again(session, newest, by, f"Started again with what {by_name} corrected")
+    return Settled(before, replaced)
+
+
+def take_back(
+    session: Session,
+    run_id: UUID,
+    after: dict[str, str | None],
+    replaced: dict[str, Any] | None,
+    *,
+    was_corrected: bool,
+    by: UUID,
+) -> None:
+    """Undo an audit's decision: the audit is open again, the product is as it was; corrected, it starts again.
+
+    Raises:
+        Conflict: the audit is not decided, or somebody has changed the product since.
+    """
+    product, newest, run = _locked(session, run_id)
+    if run.audit is not AuditState.DECIDED:
+        raise Conflict("This audit is not decided.")
+    if product.deleted_at is not None:
+        raise Conflict("This product has been removed.")
+    if replaced is not None:
+        if _values(product) != after:
+            raise Conflict("Somebody has changed this product since; the decision cannot be taken back any more.")
+        for name, value in replaced["values"].items():
+            setattr(product, settling.column_of(name), value)
+        product.fixed_fields = replaced["fixed_fields"]
+        session.flush()
+        if was_corrected:
+            _start_again(session, newest, by, "Started again: a correction was taken back")
+    run.audit = AuditState.OPEN
+    session.flush()
+    record(run.client_id, run.stream_id, NewEvent("run.audit_reopened", "The decision of the audit was taken back"))
+
+
+def _locked(session: Session, run_id: UUID) -> tuple[Product, Run, Run]:
+    """The product of an audited run, its newest run and the audited one, all locked and as they are now."""
+    found = session.get(Run, run_id)
+    if found is None:
+        raise NotFound("There is no such run.")
+    product, newest = services.locked_product(session, found.product_id)
+    run = session.get_one(Run, run_id, with_for_update=True, populate_existing=True)
+    return product, newest, run
+
+
+def _start_again(session: Session, newest: Run, by: UUID, message: str) -> None:
+    if newest.state in (RunState.RUNNING, RunState.REVIEW):
+        services.stop_active(session, newest, "a person corrected the product")
+    services.start_run(
+        session,
+        client_id=newest.client_id,
+        product_id=newest.product_id,
+        created_by=newest.created_by,
+        started_by=by,
+        hints=newest.hints,
+        message=message,
+    )
+
+
+def _values(product: Product) -> dict[str, str | None]:
+    values = {name: getattr(product, settling.column_of(name)) for name in settling.SETTLED_FIELDS}
+    return {name: value.value if name == "condition" and value else value for name, value in values.items()}
