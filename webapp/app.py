@@ -48,6 +48,7 @@ LIVE_PROVIDERS = {
 
 WORK_KINDS = {
     "phase": Kind(perform="webapp.pipeline.tasks.run_phase", failed="webapp.pipeline.services.phase_failed"),
+    "calibration": Kind(perform="webapp.calibration.tasks.fit", failed="webapp.calibration.tasks.fit_failed"),
 }
 """Which code does which kind of background work."""
 

@@ -15,6 +15,7 @@ from webapp.access import services, sign_in
 from webapp.access.forms import Form
 from webapp.access.models import Client, Membership, Role, User
 from webapp.audit.services import SYSTEM
+from webapp.calibration.commands import fit_calibration_command
 from webapp.catalog.models import Catalog
 from webapp.config import Config
 from webapp.database import db, system_engine, tenant, transaction
@@ -30,7 +31,14 @@ BOOTSTRAP_LOCK = 7_302_002
 
 def init_app(app: Flask) -> None:
     """Add our commands, and give all commands plain words for what a person can mend."""
-    ours = (bootstrap_command, create_client_command, create_user_command, link_command, import_offers_command)
+    ours = (
+        bootstrap_command,
+        create_client_command,
+        create_user_command,
+        link_command,
+        import_offers_command,
+        fit_calibration_command,
+    )
     for command in ours:
         app.cli.add_command(command)
     for known in app.cli.commands.values():

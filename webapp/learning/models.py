@@ -83,6 +83,26 @@ class Rule(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class RuleUse(Base):
+    """An accepted rule changed what a run found."""
+
+    __tablename__ = "rule_uses"
+    __table_args__ = (
+        ForeignKeyConstraint(["client_id", "rule_id"], ["rules.client_id", "rules.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(["client_id", "run_id"], ["runs.client_id", "runs.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(["client_id", "product_id"], ["products.client_id", "products.id"], ondelete="CASCADE"),
+        Index("ix_rule_uses_client_rule", "client_id", "rule_id", "created_at"),
+        Index("ix_rule_uses_client_run", "client_id", "run_id"),
+        Index("ix_rule_uses_client_product", "client_id", "product_id"),
+    )
+
+    rule_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    run_id: Mapped[UUID] = mapped_column(primary_key=True)
+    client_id: Mapped[UUID]
+    product_id: Mapped[UUID]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class Calibration(Base):
     """A calibrator that was fitted to the decisions at one catalog; at most one per catalog is in use."""
 

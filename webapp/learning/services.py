@@ -1,4 +1,4 @@
-"""Corrections noted, rules proposed, accepted, refused, taken back; calibrations kept and chosen.
+"""Corrections noted; rules proposed, accepted, refused, taken back, used.
 
 Callers hold a `transaction()` (or `reading()` for look-ups); nothing here commits.
 """
@@ -6,8 +6,7 @@ Callers hold a `transaction()` (or `reading()` for look-ups); nothing here commi
 from collections.abc import Mapping
 from uuid import UUID
 
-import msgspec
-from sqlalchemy import delete, func, or_, select, text, tuple_, update
+from sqlalchemy import delete, func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -16,15 +15,12 @@ from webapp.access.models import User
 from webapp.audit import services as audit
 from webapp.audit.services import Actor
 from webapp.errors import Conflict, NotFound
-from webapp.learning.models import Calibration, Correction, Rule, RuleState
-from webapp.phases.calibration import Calibrator
+from webapp.learning.models import Correction, Rule, RuleState, RuleUse
 from webapp.phases.facts import Analysis
-from webapp.phases.rules import KeyKind, Ruling, keys_of
+from webapp.phases.rules import KeyKind, Ruling, keys_of, used_in
 
 TIMES = 3
 """Equal corrections of as many products propose a rule."""
-KEPT_VERSIONS = 20
-"""Calibrations kept per catalog."""
 RULINGS_LIMIT = 50
 
 # --- corrections ----------------------------------------------------------------------------------
@@ -124,6 +120,16 @@ def rulings_for(session: Session, keys: Mapping[KeyKind, str]) -> list[Ruling]:
     ]
 
 
+def note_uses(session: Session, *, client_id: UUID, run_id: UUID, product_id: UUID, found: Analysis) -> None:
+    """Keep which rules changed what a run found."""
+    rows = [
+        {"client_id": client_id, "rule_id": int(rule_id), "run_id": run_id, "product_id": product_id}
+        for rule_id in used_in(found)
+    ]
+    if rows:
+        session.execute(insert(RuleUse).on_conflict_do_nothing(), rows)
+
+
 MOVES = {
     RuleState.ACCEPTED: (RuleState.PROPOSED, RuleState.REFUSED, RuleState.WITHDRAWN),
     RuleState.REFUSED: (RuleState.PROPOSED,),
@@ -174,88 +180,3 @@ def decide_rule(session: Session, rule_id: int, state: RuleState, *, user_id: UU
     )
     session.refresh(rule)
     return rule
-
-
-# --- calibrations ---------------------------------------------------------------------------------
-
-
-def calibrator_for(session: Session, catalog_id: UUID) -> Calibrator | None:
-    """The calibrator in use at a catalog; None: the defaults hold."""
-    kept = session.execute(
-        select(Calibration.calibrator).where(Calibration.catalog_id == catalog_id, Calibration.is_used)
-    ).scalar_one_or_none()
-    return msgspec.convert(kept, Calibrator) if kept is not None else None
-
-
-def keep_calibrator(
-    session: Session, client_id: UUID, catalog_id: UUID, fitted: Calibrator, *, user_id: UUID | None, actor: Actor
-) -> Calibration:
-    """Use a freshly fitted calibrator at a catalog from now on; where the one in use has seen the same decisions, that
-    one stays."""
-    lock_catalog(session, catalog_id)
-    used = session.execute(
-        select(Calibration).where(Calibration.catalog_id == catalog_id, Calibration.is_used)
-    ).scalar_one_or_none()
-    if used is not None and used.fingerprint == fitted.fingerprint:
-        return used
-    last = session.execute(
-        select(func.max(Calibration.version)).where(Calibration.catalog_id == catalog_id)
-    ).scalar_one_or_none()
-    version = (last or 0) + 1
-    kept = Calibration(
-        client_id=client_id,
-        catalog_id=catalog_id,
-        version=version,
-        calibrator=msgspec.to_builtins(msgspec.structs.replace(fitted, version=version)),
-        decisions=fitted.decisions,
-        fingerprint=fitted.fingerprint,
-        fitted_by=user_id,
-    )
-    session.add(kept)
-    session.flush()
-    use_calibration(session, catalog_id, kept.version, actor=actor)
-    session.execute(
-        delete(Calibration).where(
-            Calibration.catalog_id == catalog_id, ~Calibration.is_used, Calibration.version <= version - KEPT_VERSIONS
-        )
-    )
-    return kept
-
-
-def use_calibration(session: Session, catalog_id: UUID, version: int | None, *, actor: Actor) -> None:
-    """Use another calibration of a catalog, an earlier one too; None: go back to the defaults."""
-    lock_catalog(session, catalog_id)
-    rows = (
-        session.execute(
-            select(Calibration).where(
-                Calibration.catalog_id == catalog_id, or_(Calibration.is_used, Calibration.version == (version or 0))
-            )
-        )
-        .scalars()
-        .all()
-    )
-    wanted = next((row for row in rows if row.version == version), None)
-    used = next((row for row in rows if row.is_used), None)
-    if version is not None and wanted is None:
-        raise NotFound("There is no such calibration any more.")
-    if wanted is used:
-        return
-    for row, is_used in ((used, False), (wanted, True)):  # in this order: only one may be in use
-        if row is not None:
-            row.is_used = is_used
-            session.flush()
-    some = wanted or used
-    audit.record(
-        actor,
-        "calibration_chosen",
-        client_id=some.client_id if some else None,
-        table="catalogs",
-        row_id=catalog_id,
-        old={"version": used.version if used else None},
-        new={"version": version},
-    )
-
-
-def lock_catalog(session: Session, catalog_id: UUID) -> None:
-    """One fit of a catalog at a time."""
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"calibration of {catalog_id}", 0))))

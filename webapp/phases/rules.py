@@ -57,6 +57,12 @@ def ruled(found: Analysis, rulings: Sequence[Ruling]) -> Analysis:
     return msgspec.structs.replace(found, **changes) if changes else found
 
 
+def used_in(found: Analysis) -> set[str]:
+    """The ids of the rules that changed something in the analysis."""
+    fields = (found.name, found.brand, found.model, found.condition, found.gtin)
+    return {item.record_id for field in fields for item in field.evidence if item.kind == "rule" and item.record_id}
+
+
 def _changed(field: Field, ruling: Ruling) -> Field:
     was = f"“{field.value}”" if field.value else "nothing"
     says = f"A rule accepted by {ruling.by} on {ruling.on:%d %b %Y} puts this in the place of {was}."

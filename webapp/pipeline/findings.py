@@ -47,6 +47,7 @@ def _analysis(found: Analysis) -> dict[str, Any]:
         "image_quality_score": found.image_quality_score,
         "written_by": found.name.written_by,
         "path": found.assessment.path if found.assessment else None,
+        "raw": found.assessment.raw if found.assessment else None,
         "shown": found.assessment.shown if found.assessment else None,
     }
 

@@ -7,6 +7,7 @@ from webapp.catalog import services as catalog
 from webapp.database import reading
 from webapp.errors import CircuitOpen
 from webapp.learning import services as learning
+from webapp.learning.calibrations import calibrator_for
 from webapp.phases.calibration import calibrated
 from webapp.phases.facts import Analysis, Offer, Record
 from webapp.phases.rules import keys_of, ruled
@@ -113,5 +114,5 @@ def with_experience(found: Analysis, catalog_id: UUID, threshold: int) -> Analys
         return found
     with reading() as session:
         rulings = learning.rulings_for(session, keys_of(found))
-        calibrator = learning.calibrator_for(session, catalog_id)
+        calibrator = calibrator_for(session, catalog_id)
     return calibrated(ruled(found, rulings), calibrator, threshold)

@@ -17,6 +17,7 @@ from webapp.config import Config
 from webapp.crashpoints import crash_point
 from webapp.database import reading, transaction
 from webapp.errors import PermanentError
+from webapp.learning import services as learning
 from webapp.lib.fingerprint import fingerprint
 from webapp.phases import facts
 from webapp.pipeline import findings, services, settling
@@ -60,6 +61,10 @@ def run_phase(lease: Lease) -> None:
             threshold=case.threshold,
             draw=Sampling(case.client.audit_percent, _config().secret_key),
         )
+        if isinstance(found, facts.Analysis):
+            learning.note_uses(
+                session, client_id=case.client.id, run_id=case.run.id, product_id=case.product.id, found=found
+            )
         crash_point("finish.before_commit")
     crash_point("finish.after_commit")
 

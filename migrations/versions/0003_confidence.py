@@ -6,12 +6,12 @@ from sqlalchemy.dialects import postgresql
 
 from migrations import rls
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-OWNED = ["calibrations", "corrections", "rules"]
+OWNED = ["calibrations", "corrections", "rules", "rule_uses"]
 
 
 def choice(name: str, *values: str) -> sa.Enum:
@@ -39,8 +39,14 @@ def upgrade() -> None:
     op.create_index("ix_reviews_client_decided", "reviews", ["client_id", "decided_at"])
 
     op.add_column("analysis_findings", sa.Column("path", sa.Text(), nullable=True))
+    op.add_column("analysis_findings", sa.Column("raw", sa.SmallInteger(), nullable=True))
     op.add_column("analysis_findings", sa.Column("shown", sa.SmallInteger(), nullable=True))
-    op.create_index("ix_analysis_findings_client_at", "analysis_findings", ["client_id", "created_at"])
+    op.create_index(
+        "ix_analysis_findings_client_at",
+        "analysis_findings",
+        ["client_id", "created_at"],
+        postgresql_include=["path", "shown"],
+    )
 
     op.create_table(
         "calibrations",
@@ -152,15 +158,46 @@ def upgrade() -> None:
     )
     op.create_index("ix_rules_client_state", "rules", ["client_id", "state", "id"])
     op.create_index(op.f("ix_rules_decided_by"), "rules", ["decided_by"])
+    op.create_table(
+        "rule_uses",
+        sa.Column("rule_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("run_id", sa.UUID(), nullable=False),
+        sa.Column("client_id", sa.UUID(), nullable=False),
+        sa.Column("product_id", sa.UUID(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=now(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["client_id", "rule_id"],
+            ["rules.client_id", "rules.id"],
+            name=op.f("fk_rule_uses_client_id_rule_id_rules"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["client_id", "run_id"],
+            ["runs.client_id", "runs.id"],
+            name=op.f("fk_rule_uses_client_id_run_id_runs"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["client_id", "product_id"],
+            ["products.client_id", "products.id"],
+            name=op.f("fk_rule_uses_client_id_product_id_products"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("rule_id", "run_id", name=op.f("pk_rule_uses")),
+    )
+    op.create_index("ix_rule_uses_client_rule", "rule_uses", ["client_id", "rule_id", "created_at"])
+    op.create_index("ix_rule_uses_client_run", "rule_uses", ["client_id", "run_id"])
+    op.create_index("ix_rule_uses_client_product", "rule_uses", ["client_id", "product_id"])
     for table in OWNED:
         rls.own(table)
 
 
 def downgrade() -> None:
-    for table in OWNED:
+    for table in reversed(OWNED):
         op.drop_table(table)
     op.drop_index("ix_analysis_findings_client_at", "analysis_findings")
     op.drop_column("analysis_findings", "shown")
+    op.drop_column("analysis_findings", "raw")
     op.drop_column("analysis_findings", "path")
     op.drop_index("ix_reviews_client_decided", "reviews")
     op.drop_column("reviews", "replaced")
