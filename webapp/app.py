@@ -29,9 +29,11 @@ from webapp import (
 from webapp.access import guard
 from webapp.access import views as access
 from webapp.access.models import Role
+from webapp.calibration import views as calibration
 from webapp.catalog import views as catalog
 from webapp.config import MEBIBYTE, Config
 from webapp.intake import views as intake
+from webapp.learning import views as learning
 from webapp.live import views as live
 from webapp.pipeline import views as pipeline
 from webapp.providers import sources
@@ -126,7 +128,7 @@ def _give_room_to_uploads() -> None:
 
 
 def _add_features(app: Flask) -> None:
-    for views in (access, catalog, providers, pipeline, intake, review, live, health):
+    for views in (access, catalog, learning, providers, pipeline, intake, review, calibration, live, health):
         app.register_blueprint(views.bp)
     # The live part knows sessions, but not roles.
     guard.needs(Role.STAFF)(app.view_functions["live.socket"])

@@ -49,10 +49,15 @@ def ask_for_fit(session: Session, client_id: UUID, catalog_id: UUID, *, user_id:
                 lane=LANE,
                 args={"label": "Calibration", "catalog_id": str(catalog_id), "user_id": str(user_id)},
                 ready=True,
-                dedup_key=f"{KIND}:{catalog_id}",
+                dedup_key=dedup_key(catalog_id),
             )
     except IntegrityError:
         raise Conflict("This is being fitted already.") from None
+
+
+def dedup_key(catalog_id: UUID) -> str:
+    """Of the work that fits a catalog: one at a time."""
+    return f"{KIND}:{catalog_id}"
 
 
 def fit(client_id: UUID, catalog_id: UUID, *, user_id: UUID | None, actor: Actor) -> Fitted:
