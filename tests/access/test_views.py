@@ -354,7 +354,7 @@ def test_a_threshold_outside_0_to_100_is_refused(browser, client, owner, thresho
 
 
 def test_only_an_operator_sets_how_many_phases_may_run_at_once(browser, sign_in, client, owner):
-    wanted = {"name": "New name", "threshold": "90", "running_cap": "3"}
+    wanted = {"name": "New name", "threshold": "90", "audits": "2", "running_cap": "3"}
     browser.submit("/client", wanted)
     assert owner.execute("SELECT running_cap FROM clients").fetchone() == (8,)
     operator = sign_in(make_member(client, Role.ADMIN, user=make_user(is_operator=True)))

@@ -296,7 +296,7 @@ def _shown(user: User, link: sign_in.Link) -> NewLink:
 @bp.route("/client", methods=["GET", "POST"])
 @needs(Role.ADMIN)
 def client() -> Page:
-    """The client's name, how sure the machine must be to go on alone, how often one looks even then, how much may run."""
+    """The client's name, when a person is asked, how often one looks all the same, how much may run."""
     viewer = current_viewer()
     kept = db.session.get_one(Client, viewer.client_id)
     form = Form(
