@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import UUID as SqlUUID
-from sqlalchemy import Float, Row, Select, column, func, or_, select, update
+from sqlalchemy import Float, Row, Select, bindparam, column, func, or_, select
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from webapp.access.models import Client
 from webapp.catalog.models import Catalog, CatalogStatus, Photo, Product
 from webapp.database import new_id
 from webapp.errors import Invalid
@@ -84,29 +84,25 @@ def add_known(session: Session, client_id: UUID, records: Sequence[Record], sour
     session.execute(insert(Product).on_conflict_do_nothing(index_elements=["catalog_id", "sku"]), rows)
 
 
-def assign_code(session: Session, product: Product) -> str:
-    """Give a product that has a name its code, such as `01_ai_power_hour`, once and for all.
+def new_code(session: Session, client_id: UUID, name: str) -> str:
+    """A code such as `01_ai_power_hour` for a product that has its name now; no other product of the client has it.
 
     The number counts the client's named products. The client's row stays locked until the transaction ends, so call
     this late in it.
     """
-    if product.code is None:
-        slug = text.slug(product.name or "", CODE_LENGTH).replace("-", "_")
-        code = _next_code(session, product.client_id, slug)
-        while session.execute(select(Product.id).where(Product.code == code)).first():  # one that an import brought
-            code = _next_code(session, product.client_id, slug)
-        product.code = code
-    return product.code
+    slug = text.slug(name, CODE_LENGTH).replace("-", "_")
+    code = _next_code(session, client_id, slug)
+    while session.execute(_WITH_CODE, {"code": code}).first():  # one that an import brought
+        code = _next_code(session, client_id, slug)
+    return code
+
+
+_WITH_CODE = select(Product.id).where(Product.code == bindparam("code"))
+_COUNT_NAMED = sql("UPDATE clients SET products_named = products_named + 1 WHERE id = :id RETURNING products_named")
 
 
 def _next_code(session: Session, client_id: UUID, slug: str) -> str:
-    number = session.execute(
-        update(Client)
-        .where(Client.id == client_id)
-        .values(products_named=Client.products_named + 1, updated_at=Client.updated_at)
-        .returning(Client.products_named)
-        .execution_options(synchronize_session=False)
-    ).scalar_one()
+    number = session.execute(_COUNT_NAMED, {"id": client_id}).scalar_one()
     return f"{number:02d}_{slug}" if slug else f"{number:02d}"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -175,8 +175,7 @@ def complete_phase(
         work.hold(session, claim, f"Needs review: {why}", {"confidence": found.confidence})
     else:
         work.finish(session, claim, _says(place.number, found))
-    findings.write(session, claim.client_id, place.phase_id, place.number, claim.fence.epoch, found)
-    session.execute(_FINGERPRINT, {"phase_id": place.phase_id, "fingerprint": fingerprint})
+    findings.write(session, claim.client_id, place.phase_id, place.number, claim.fence.epoch, found, fingerprint)
     changes: dict[str, Any] = {}
     if isinstance(found, Analysis):
         changes |= {"confidence": found.confidence, "reasons": list(found.reasons)}
@@ -386,9 +385,6 @@ def _locked(session: Session, run_id: UUID, number: int) -> tuple[Run, _Item]:
         raise NotFound("There is no such phase.")
     run = session.get_one(Run, run_id, with_for_update=True, populate_existing=True)
     return run, _Item(id=row.id, state=row.state.value, label=str(row.args.get("label", KIND)))
-
-
-_FINGERPRINT = text("UPDATE phases SET input_fingerprint = :fingerprint WHERE id = :phase_id")
 
 
 def _change(session: Session, run_id: UUID, **values: Any) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from webapp.catalog import services as catalog
@@ -22,6 +23,9 @@ def column_of(name: str) -> str:
     return _COLUMNS.get(name, name)
 
 
+SETTLED_COLUMNS = tuple(map(column_of, SETTLED_FIELDS))
+
+
 def settle(found: Analysis, values: dict[str, str | None], says: str) -> Analysis:
     """The analysis with fields that a person settled: certain, with the person as evidence beside the machine's."""
     changes: dict[str, Any] = {}
@@ -36,8 +40,10 @@ def settle(found: Analysis, values: dict[str, str | None], says: str) -> Analysi
     return msgspec.structs.replace(found, confidence=100, reasons=(), **changes)
 
 
-def keep_fixed(found: Analysis, product: Product) -> Analysis:
-    """The analysis of a product that a person settled before: the person's values stand, whatever was found now."""
+def keep_fixed(found: Analysis, product: Row[Any]) -> Analysis:
+    """The analysis of a product that a person settled before: the person's values stand, whatever was found now.
+
+    `product` has `fixed_fields` and SETTLED_COLUMNS."""
     fixed = [name for name in SETTLED_FIELDS if column_of(name) in product.fixed_fields]
     if "name" not in fixed:
         return found
@@ -48,7 +54,7 @@ def keep_fixed(found: Analysis, product: Product) -> Analysis:
 
 def apply_analysis(session: Session, product_id: UUID, found: Analysis, fixed: Sequence[str] = ()) -> None:
     """Give the product what analysis found, except where a person settled the field before. `fixed` becomes settled."""
-    product = session.get_one(Product, product_id, with_for_update=True, populate_existing=True)
+    product = session.execute(_LOCKED, {"product_id": product_id}).one()
     values: dict[str, Any] = {
         "name": found.name.value,
         "brand": found.brand.value,
@@ -58,25 +64,50 @@ def apply_analysis(session: Session, product_id: UUID, found: Analysis, fixed: S
         "category": found.categories[0].value if found.categories else None,
     }
     newly = {column_of(name) for name in fixed}
-    for column, value in values.items():
-        if column in newly or (column not in product.fixed_fields and value is not None):
-            setattr(product, column, value)
-    product.fixed_fields = sorted({*product.fixed_fields, *newly})
-    if product.name and not product.code:
-        catalog.assign_code(session, product)
-    session.flush()
+    changes = {
+        column: value
+        for column, value in values.items()
+        if column in newly or (column not in product.fixed_fields and value is not None)
+    }
+    if newly:
+        changes["fixed_fields"] = sorted({*product.fixed_fields, *newly})
+    name = changes.get("name", product.name)
+    if name and not product.code:
+        changes["code"] = catalog.new_code(session, product.client_id, name)
+    _change(session, product_id, changes)
 
 
 def apply_listing(session: Session, product_id: UUID, found: Listing) -> None:
     """Give the product what the listing proposes (description, category, price), except what a person settled."""
-    product = session.get_one(Product, product_id, with_for_update=True, populate_existing=True)
+    product = session.execute(_LOCKED, {"product_id": product_id}).one()
     fresh = {
         "description": found.description,
         "category": found.category,
         "price": found.price,
         "currency": found.currency,
     }
-    for column, value in fresh.items():
-        if value is not None and column not in product.fixed_fields:
-            setattr(product, column, value)
-    session.flush()
+    _change(
+        session,
+        product_id,
+        {name: value for name, value in fresh.items() if value is not None and name not in product.fixed_fields},
+    )
+
+
+_PRODUCTS = Product.metadata.tables["products"]
+_LOCKED = (
+    select(Product.client_id, Product.name, Product.code, Product.fixed_fields)
+    .where(Product.id == bindparam("product_id"))
+    .with_for_update()
+)
+
+
+# Executed with the columns to be changed as its parameters; a new version, so that whoever read the product before does
+# not write over this.
+_CHANGE = (
+    update(_PRODUCTS).where(_PRODUCTS.c.id == bindparam("product_id")).values(row_version=_PRODUCTS.c.row_version + 1)
+)
+
+
+def _change(session: Session, product_id: UUID, changes: dict[str, Any]) -> None:
+    if changes:
+        session.execute(_CHANGE, {"product_id": product_id, **changes})
