@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run flask backup restore test lint lock bench-pipeline bench-products bench-identify bench-uploads bench-live venv packages test-packages node-packages redis
+.PHONY: help setup run flask backup restore test lint lock bench-pipeline bench-products bench-identify bench-match bench-uploads bench-live venv packages test-packages node-packages redis
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -55,6 +55,10 @@ bench-products: setup test-packages ## Twenty products from upload to the end of
 bench-identify: setup ## Run the analysis on a folder of photos with a manifest: make bench-identify DATA=DIR
 	@test -n "$(DATA)" || { echo "make bench-identify wants a folder: DATA=DIR"; exit 2; }
 	@DATA="$(DATA)" $(PY) -m tests.bench.bench_identify
+
+bench-match: setup ## Learn to match two tables and judge test pairs: make bench-match TABLES=DIR TEST=FILE (without TEST: in parts, SEEDS= times)
+	@test -n "$(TABLES)" || { echo "make bench-match wants a folder: TABLES=DIR"; exit 2; }
+	@TABLES="$(TABLES)" TEST="$(TEST)" SEEDS="$(or $(SEEDS),1)" OMP_NUM_THREADS=1 $(PY) -m tests.bench.bench_match
 
 bench-uploads: setup test-packages ## Post each file of a folder with a manifest and compare what becomes of it: make bench-uploads DATA=DIR
 	@test -n "$(DATA)" || { echo "make bench-uploads wants a folder: DATA=DIR"; exit 2; }

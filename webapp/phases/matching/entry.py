@@ -1,0 +1,118 @@
+"""One record of a table, a catalog or a market, taken apart once so that it can be compared often."""
+
+import re
+from collections.abc import Iterable
+from functools import cached_property
+
+from webapp.lib.text import code, cut, fold
+from webapp.phases import measures
+from webapp.phases.facts import Fact
+
+TEXT_LIMIT = 1500
+"""Characters of a description that count."""
+_TOKEN = re.compile(r"\d+(?:[.,]\d+)+|[^\W_]+")
+_CODE = re.compile(r"[^\W_]+(?:[-/.][^\W_]+)*")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_VERSION = re.compile(r"\b(?:v|ver|version|vol|volume|release)\s*\.?\s*(\d+)")
+
+
+class Entry(Fact, frozen=True, kw_only=True, dict=True):
+    """What is known of one product, whatever the source calls it. Texts may be empty; `price` in any one currency."""
+
+    id: str
+    title: str
+    description: str = ""
+    brand: str = ""
+    model: str = ""
+    category: str = ""
+    price: float | None = None
+
+    @cached_property
+    def name(self) -> str:
+        """The folded title."""
+        return fold(cut(self.title, TEXT_LIMIT))
+
+    @cached_property
+    def maker(self) -> str:
+        """The folded brand."""
+        return fold(self.brand)
+
+    @cached_property
+    def tokens(self) -> tuple[str, ...]:
+        """Words and numbers of the title, in order: `wh-1000xm4` is two, `2.0` one."""
+        return tokens_of(self.name)
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The different words of the title with the brand."""
+        return frozenset(self.tokens) | frozenset(tokens_of(self.maker))
+
+    @cached_property
+    def everything(self) -> frozenset[str]:
+        """The different words of all texts."""
+        texts = (fold(cut(self.description, TEXT_LIMIT)), fold(self.model))
+        return self.words.union(*map(tokens_of, texts))
+
+    @cached_property
+    def squeezed(self) -> str:
+        """Title and model number without gaps and signs, the words that stood apart parted by a space."""
+        return " ".join(filter(None, (code(part) for part in f"{self.name} {self.model}".split())))
+
+    @cached_property
+    def run_on(self) -> str:
+        """All texts as one run of letters and digits: finds `kx tg1033 s` in `kxtg1033s`."""
+        return code(f"{self.name} {self.model} {cut(self.description, TEXT_LIMIT)}")
+
+    @cached_property
+    def codes(self) -> frozenset[str]:
+        """What looks like a model number in title and model: letters with digits, or five digits and more."""
+        return frozenset(_codes(f"{self.name} {fold(self.model)}"))
+
+    @cached_property
+    def all_codes(self) -> frozenset[str]:
+        """Model numbers anywhere, the description included."""
+        return self.codes | frozenset(_codes(fold(cut(self.description, TEXT_LIMIT))))
+
+    @cached_property
+    def model_code(self) -> str:
+        """The model number as it is compared."""
+        return code(self.model)
+
+    @cached_property
+    def numbers(self) -> frozenset[float]:
+        """The numbers of the title by their value, those inside model numbers left out."""
+        return frozenset(float(token.replace(",", ".")) for token in self.tokens if _NUMBER.fullmatch(token))
+
+    @cached_property
+    def versions(self) -> frozenset[float]:
+        """Numbers that are said to be versions or volumes."""
+        return frozenset(float(found) for found in _VERSION.findall(self.name))
+
+    @cached_property
+    def measures(self) -> tuple[measures.Measure, ...]:
+        """The sizes in the title."""
+        return measures.measures(self.name)
+
+    @cached_property
+    def grams(self) -> frozenset[str]:
+        """The different runs of three characters of title and brand, word borders marked."""
+        return grams_of(f"{self.maker} {self.name}")
+
+
+def tokens_of(text: str) -> tuple[str, ...]:
+    """Words and numbers of a folded text, in order."""
+    return tuple(token.replace(",", ".") if token[0].isdigit() else token for token in _TOKEN.findall(text))
+
+
+def grams_of(text: str) -> frozenset[str]:
+    """The different runs of three characters of a folded text, each word with a border before and after it."""
+    padded = f" {' '.join(tokens_of(text))} "
+    return frozenset(padded[at : at + 3] for at in range(len(padded) - 2))
+
+
+def _codes(text: str) -> Iterable[str]:
+    for written in _CODE.findall(text):
+        bare = code(written)
+        digits = sum(char.isdigit() for char in bare)
+        if len(bare) >= 4 and digits and (digits < len(bare) or len(bare) >= 5) and not measures.measures(written):
+            yield bare
