@@ -32,6 +32,7 @@ from webapp.access.models import Role
 from webapp.calibration import views as calibration
 from webapp.catalog import views as catalog
 from webapp.config import MEBIBYTE, Config
+from webapp.failures import views as failures
 from webapp.intake import views as intake
 from webapp.learning import views as learning
 from webapp.live import views as live
@@ -128,7 +129,20 @@ def _give_room_to_uploads() -> None:
 
 
 def _add_features(app: Flask) -> None:
-    for views in (access, catalog, learning, providers, pipeline, intake, review, calibration, live, health):
+    features = (
+        access,
+        catalog,
+        learning,
+        providers,
+        pipeline,
+        intake,
+        review,
+        calibration,
+        failures,
+        live,
+        health,
+    )
+    for views in features:
         app.register_blueprint(views.bp)
     # The live part knows sessions, but not roles.
     guard.needs(Role.STAFF)(app.view_functions["live.socket"])

@@ -50,4 +50,4 @@ def probe(name: str) -> ResponseReturnValue:
     if request.headers.get("HX-Request"):
         return overview()
     flash(_("%(service)s is being tried.", service=circuit.label), "success")
-    return redirect(url_for("pipeline.desk"), 303)
+    return redirect(url_for("failures.overview"), 303)

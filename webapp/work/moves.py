@@ -4,11 +4,12 @@ Each move is one conditional UPDATE whose row count is checked, and leaves its e
 a transaction is work rows first and streams last (events are written just before commit), so moves cannot deadlock.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, Row, TextClause, text
 from sqlalchemy.orm import Session
 
 from webapp.errors import Conflict
@@ -176,6 +177,24 @@ def move(
         if fence is not None:
             raise LeaseLost(f"work {work_id} belongs to somebody else")
         raise IllegalMove(f"this cannot be done now: it is no longer {came_from}")
+    return _moved(row, came_from)
+
+
+def move_all(
+    session: Session, work_ids: Sequence[int], to: WorkState, *, only_from: WorkState, also: str = ""
+) -> list[Moved]:
+    """Move many pieces of work by one statement; those that are not in `only_from` any more are left out.
+
+    The caller holds their locks, taken in the order of their ids.
+    """
+    if only_from not in sources(to):
+        raise IllegalMove(f"work cannot go from {only_from} to {to}")
+    statement = _update(to, also, "id = ANY(:ids) AND state = :came_from", ringing=False)
+    rows = session.execute(statement, {"ids": list(work_ids), "came_from": only_from.value, "to": to.value})
+    return [_moved(row, only_from) for row in rows]
+
+
+def _moved(row: Row[*tuple[Any, ...]], came_from: WorkState) -> Moved:
     fields = row._mapping
     return Moved(
         id=fields["id"],

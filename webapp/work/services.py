@@ -5,6 +5,7 @@ event. A piece of work's event carries `args["event"]`, so that its owner (a run
 """
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from webapp.work import kinds, signals
 from webapp.work.causes import cause_of
-from webapp.work.events import NewEvent, record
+from webapp.work.events import NewEvent, record, record_each
 from webapp.work.models import Level, Work, WorkState
 from webapp.work.moves import (
     AFRESH,
@@ -29,6 +30,7 @@ from webapp.work.moves import (
     Moved,
     level_of,
     move,
+    move_all,
 )
 from webapp.work.priority import Priority
 
@@ -301,6 +303,18 @@ def restart(
     return moved
 
 
+def restart_all(session: Session, client_id: UUID, work_ids: Sequence[int], says: str) -> int:
+    """A person sets many failed pieces of work ready again, each in a stream of its own: a few statements for all.
+
+    Nothing rings: the dispatcher deals them out fairly, by their priorities. The caller holds their locks, and has
+    changed whatever else it has to, since streams are locked last. Returns how many there were.
+    """
+    moved = move_all(session, work_ids, WorkState.READY, only_from=WorkState.FAILED, also=AFRESH)
+    events = [(item.stream_id, _event(item, f"{item.args.get('label', item.kind)} {says}")) for item in moved]
+    record_each(session, client_id, events)
+    return len(moved)
+
+
 def backoff_seconds(failures: int) -> float:
     """Capped exponential back-off with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter").
 
@@ -316,6 +330,10 @@ def _event_data(args: dict[str, Any]) -> dict[str, Any]:
 
 
 def _note(moved: Moved, message: str, details: dict[str, Any] | None = None) -> None:
+    record(moved.client_id, moved.stream_id, _event(moved, message, details))
+
+
+def _event(moved: Moved, message: str, details: dict[str, Any] | None = None) -> NewEvent:
     data = {
         **_event_data(moved.args),
         "work": moved.id,
@@ -324,11 +342,7 @@ def _note(moved: Moved, message: str, details: dict[str, Any] | None = None) -> 
         "epoch": moved.epoch,
         **(details or {}),
     }
-    record(
-        moved.client_id,
-        moved.stream_id,
-        NewEvent(f"work.{moved.state.value}", message, level_of(moved.state), data),
-    )
+    return NewEvent(f"work.{moved.state.value}", message, level_of(moved.state), data)
 
 
 def _ring_after_commit(moved: Moved) -> None:
