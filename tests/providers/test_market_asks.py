@@ -207,12 +207,13 @@ def test_when_patience_ends_the_product_goes_on_and_says_so(app, server, make_ru
     run = until_open(app, make_run)
     with transaction() as session:
         session.execute(text(PATIENCE_IS_OVER))
-        client = session.get_one(Client, run.client_id)
     asked = len(server.asked)
     go_on(app)
     assert fresh(Run, run.id).state is RunState.COMPLETED
     assert market(run).not_asked == ("eBay",)
     assert len(server.asked) == asked
+    with transaction() as session:
+        client = session.get_one(Client, run.client_id)
     page = sign_in(make_member(client), client).get(f"/products/{run.product_id}").text
     assert "eBay did not answer for a long time, so it was not asked" in page
 

@@ -82,8 +82,8 @@ def record_each(session: Session, client_id: UUID, events: Sequence[tuple[int, N
     encoded = json.dumps([{"stream_id": stream_id, **_plain(event)} for stream_id, event in events])
     session.execute(_LOCK_ALL, {"ids": [stream_id for stream_id, _ in events]})
     written = session.execute(_APPEND_ONE_EACH, {"events": encoded}).all()
-    messages = [{"client": str(client_id), "stream": row.stream_id, "seq": row.seq} for row in written]
-    after_commit(lambda: queue.publish(messages))
+    for row in written:
+        signals.tell(client_id, row.stream_id, row.seq)
 
 
 def _plain(event: NewEvent) -> dict[str, Any]:
