@@ -32,9 +32,10 @@ def main() -> None:
             client_id, catalog_id = _client()
             ours = [_ours(client_id, catalog_id, runs) for _ in range(rounds)]
             theirs = [_theirs() for _ in range(rounds)]
-    step, step_spread = stack.median_and_spread([cpu for cpu, _, _ in ours])
-    rate, rate_spread = stack.median_and_spread([rate for _, rate, _ in ours])
-    dispatch, _ = stack.median_and_spread([dispatch for _, _, dispatch in ours])
+    step, step_spread = stack.median_and_spread([cpu for cpu, _, _, _ in ours])
+    rate, rate_spread = stack.median_and_spread([rate for _, rate, _, _ in ours])
+    dispatch, _ = stack.median_and_spread([dispatch for _, _, dispatch, _ in ours])
+    postgres, postgres_spread = stack.median_and_spread([postgres for _, _, _, postgres in ours])
     job, job_spread = stack.median_and_spread(theirs)
     stack.print_result(
         bench="pipeline",
@@ -43,6 +44,8 @@ def main() -> None:
         steps_per_s=rate,
         steps_per_s_spread=rate_spread,
         dispatcher_cpu_ms_per_step=dispatch,
+        postgres_cpu_ms_per_step=postgres,
+        postgres_cpu_ms_per_step_spread=postgres_spread,
         rq_cpu_ms_per_job=job,
         rq_cpu_ms_per_job_spread=job_spread,
         ratio_to_rq=step / job,
@@ -62,21 +65,28 @@ def _client() -> tuple[UUID, UUID]:
     return client.id, catalog.id
 
 
-def _ours(client_id: UUID, catalog_id: UUID, runs: int) -> tuple[float, float, float]:
-    """CPU ms per step in the slots, steps per second, CPU ms per step in the dispatcher."""
+def _ours(client_id: UUID, catalog_id: UUID, runs: int) -> tuple[float, float, float, float]:
+    """CPU ms per step in the slots, steps per second, CPU ms per step in the dispatcher and in Postgres (which also
+    makes the runs and answers the benchmark's own questions)."""
     slot = ("-m", "tests.bench.empty", "light", "heavy")
     with stack.processes(slot, slot, ("worker.py", "dispatcher")) as started, tenant(client_id):
         *slots, _dispatcher = started
         _run(client_id, catalog_id, 8)  # warm
         _until_done()
         before = [stack.cpu_ms(process.pid) for process in started]
+        postgres = _postgres_cpu_ms()
         began = time.monotonic()
         _run(client_id, catalog_id, runs)
         _until_done()
         took = time.monotonic() - began
         used = [stack.cpu_ms(process.pid) - old for process, old in zip(started, before, strict=True)]
+        postgres = _postgres_cpu_ms() - postgres
     steps = runs * PHASES
-    return sum(used[: len(slots)]) / steps, steps / took, used[-1] / steps
+    return sum(used[: len(slots)]) / steps, steps / took, used[-1] / steps, postgres / steps
+
+
+def _postgres_cpu_ms() -> float:
+    return sum(stack.cpu_ms(pid) for kind, pid in stack.processes_of(os.getpid()) if kind == "postgres")
 
 
 def _run(client_id: UUID, catalog_id: UUID, many: int) -> None:

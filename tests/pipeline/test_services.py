@@ -17,6 +17,9 @@ from webapp.work.models import Event, Work, WorkState
 from webapp.work.moves import LeaseLost
 from webapp.work.services import claim
 
+MOST_STATEMENTS_OF_A_RUN = 48
+"""Four claims, facts and finishes; BEGIN, the tenant and COMMIT not counted."""
+
 
 def use(app, name, engine):
     app.config["PHASE_ENGINES"][name] = f"tests.pipeline.engines.{engine.__name__}"
@@ -74,6 +77,16 @@ def test_every_phase_keeps_the_fingerprint_of_what_it_was_made_from(client, make
     prints = db.session.execute(select(Phase.input_fingerprint).where(Phase.run_id == run.id)).scalars().all()
     assert len(set(prints)) == 4
     assert all(len(one) == 64 for one in prints)
+
+
+def test_the_four_steps_of_a_run_cost_no_more_statements_than_they_did(client, make_run, count_queries):
+    make_run()
+    answer_bells()  # warm
+    run = make_run()
+    with count_queries() as statements:
+        answer_bells()
+    assert fresh(Run, run.id).state is RunState.COMPLETED
+    assert len(statements) <= MOST_STATEMENTS_OF_A_RUN, "\n".join(statements)
 
 
 def test_a_product_gets_its_name_and_a_code_when_analysis_is_sure(client, make_run):
