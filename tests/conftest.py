@@ -22,6 +22,7 @@ from webapp.access.models import Client, User
 from webapp.audit.services import Actor
 from webapp.database import transaction
 from webapp.limits import limiter
+from webapp.pipeline import cards, parts
 
 passwords.hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # the real one costs 50 ms on purpose
 
@@ -174,11 +175,14 @@ def sign_in(app: Flask, in_app: None) -> Callable[..., Browser]:
 
 @pytest.fixture
 def count_queries() -> Callable[[], AbstractContextManager[list[str]]]:
-    """`with count_queries() as statements:` collects what is sent to Postgres, without what sets the tenant."""
+    """`with count_queries() as statements:` collects what is sent to Postgres, without what sets the tenant, by a
+    process that has not made anything yet."""
 
     @contextmanager
     def count() -> Iterator[list[str]]:
         statements: list[str] = []
+        cards.known.clear()
+        parts.kept.clear()
 
         def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
             if "set_config('app.client_id'" not in statement:

@@ -6,7 +6,9 @@
   const isOlder = (target, fragment) => {
     const incoming = [...fragment.children].find((child) => child.id && child.id === target.id);
     if (!incoming?.dataset.seq || !target.dataset.seq) return false;
-    return Number(incoming.dataset.seq) < Number(target.dataset.seq);
+    // Pieces of it may have become newer than the whole.
+    const shown = [target, ...target.querySelectorAll("[data-seq]")].map((piece) => Number(piece.dataset.seq));
+    return Number(incoming.dataset.seq) < Math.max(...shown);
   };
 
   const parse = (html) => {

@@ -99,6 +99,7 @@ def main() -> None:
         with tenant(client_id):
             with transaction() as session:
                 client = session.get_one(Client, client_id)
+                client.running_cap = max(8, min(1000, runs))
             tokens = [_token(make_member(client, Role.STAFF), client) for _ in range(users)]
             uploader = make_member(client, Role.STAFF)
             drives = [_drive(client, uploader, number) for number in range(runs)]

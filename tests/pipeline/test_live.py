@@ -3,12 +3,15 @@
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import select, update
 
 from tests import factories
 from tests.pipeline.conftest import answer_bells, fresh
-from webapp.pipeline import live
-from webapp.pipeline.models import Run
-from webapp.work.models import Stream
+from webapp.database import transaction
+from webapp.pipeline import cards, live, parts, subjects
+from webapp.pipeline.models import Phase, Run
+from webapp.work import services as work
+from webapp.work.models import Event, Stream
 
 
 @pytest.fixture
@@ -16,6 +19,9 @@ def request_like(app):
     """Fragments name pages; the renderer gives them the base address, as this does."""
     with app.test_request_context():
         yield
+
+
+PAGE = ("head", "title", "analysis", "market", "seo", "listing", "photos")
 
 
 def keys(frames):
@@ -27,7 +33,7 @@ def test_a_fresh_page_gets_everything_with_the_number_it_shows(client, make_run,
     answer_bells()
     seq = fresh(Stream, run.stream_id).seq
     frames = live.state(live.run_topic(run.id))
-    assert keys(frames) == [("run", "head"), ("run", "title"), ("run", "findings"), ("run", "photos"), ("run", "log")]
+    assert keys(frames) == [*(("run", key) for key in PAGE), ("run", "log")]
     assert {frame.seq for frame in frames} == {seq}
     assert all("hx-swap-oob" in frame.html for frame in frames)
 
@@ -37,10 +43,7 @@ def test_news_of_a_run_reach_its_page_and_both_desks(client, make_run, request_l
     run = make_run(user=user)
     frames = live.frames(run.stream_id, 0, 1, lambda _: True)
     assert keys(frames) == [
-        ("run", "head"),
-        ("run", "title"),
-        ("run", "findings"),
-        ("run", "photos"),
+        *(("run", key) for key in PAGE),
         ("run", "log"),
         ("client", "row"),
         ("client", "counts"),
@@ -55,6 +58,70 @@ def test_each_line_of_the_log_is_sent_once_with_its_own_number(client, make_run,
     seq = fresh(Stream, run.stream_id).seq
     lines = [frame.seq for frame in live.frames(run.stream_id, 3, seq, lambda _: True) if frame.key == "log"]
     assert lines == list(range(4, seq + 1))
+
+
+def test_progress_sends_only_the_phase_that_made_it(client, make_run, request_like):
+    run = make_run()
+    number = 1
+    with transaction() as session:
+        place = session.execute(select(Phase).where(Phase.run_id == run.id, Phase.number == number)).scalar_one()
+        lease = work.claim(session, place.work_id, "a test", 60)
+    before = fresh(Stream, run.stream_id).seq
+    with transaction() as session:
+        work.report(session, lease, 40, "Reading barcodes", 60, loud=False)
+    frames = live.frames(run.stream_id, before, before + 1, lambda topic: not live.is_calm(topic))
+    assert keys(frames) == [("run", "head")]
+    assert f'id="phase-{run.id}-{number}"' in frames[0].html
+    assert "40 %" in frames[0].html
+    assert frames[0].html.count("<li") == 1
+    page = live.state(live.run_topic(run.id))[0].html
+    sent = frames[0].html.replace('hx-swap-oob="true"', "")
+    assert "".join(sent.split()) == "".join(piece(page, f"phase-{run.id}-{number}").split())
+
+
+def piece(html, name):
+    """The list item of this id."""
+    start = html.index(f'<li id="{name}"')
+    return str(html[start : html.index("</li>", start) + 5])
+
+
+def test_what_moves_one_phase_leaves_the_others_findings_where_they_are(client, make_run, request_like):
+    run = make_run()
+    answer_bells()
+    news = fresh(Stream, run.stream_id).seq
+    moved = None
+    with transaction() as session:
+        for event in session.execute(select(Event).where(Event.stream_id == run.stream_id)).scalars():
+            if event.kind == "work.done" and event.data.get("phase") == "market":
+                moved = event.seq
+    assert moved is not None
+    assert moved < news
+    frames = live.frames(run.stream_id, moved - 1, moved, lambda topic: not live.is_calm(topic))
+    assert keys(frames) == [("run", "head"), ("run", "title"), ("run", "market"), ("run", "log")]
+
+
+def test_a_part_is_the_same_for_page_and_socket_but_for_its_address(client, make_run, request_like):
+    run = make_run()
+    answer_bells()
+    with transaction() as session:
+        card = cards.card(session, run_id=run.id)
+        found = parts.Found(session, card, subjects.photos(session, card.product_id))
+        pairs = [(parts.head(card), parts.head(card, "true")), (parts.row(card), parts.row(card, "true"))]
+        pairs += [(found.panel(phase), found.panel(phase, "true")) for phase in card.phases]
+    for plain, live_one in pairs:
+        assert "hx-swap-oob" in live_one
+        assert plain.split() == live_one.replace('hx-swap-oob="true"', "").split()
+
+
+def test_parts_that_are_kept_show_what_a_reviewer_changed(client, make_run, request_like):
+    run = make_run()
+    answer_bells()
+    user = factories.make_member(client, "reviewer", name="Rosa Review")
+    with transaction() as session:
+        assert "Rosa" not in live.html(live.desk_topic(client.id, None))
+        fresh(Run, run.id)
+        session.execute(update(Run).where(Run.id == run.id).values(created_by=user.id))
+    assert "Rosa" in live.html(live.desk_topic(client.id, None))
 
 
 def test_what_nobody_watches_is_not_rendered(client, make_run, request_like):

@@ -36,3 +36,9 @@ class Kept:
                 _, (_, gone) = self._texts.popitem(last=False)
                 self._size -= len(gone)
         return text
+
+    def clear(self) -> None:
+        """Keep nothing."""
+        with self._lock:
+            self._texts.clear()
+            self._size = 0

@@ -23,9 +23,14 @@ class Due:
 
 
 class Backlog:
-    """Streams in the order in which they fell due. Many events of one stream are one entry."""
+    """Streams in the order in which they fell due. Many events of one stream are one entry.
 
-    def __init__(self) -> None:
+    `pause_seconds`: a stream that was just rendered rests for so long.
+    """
+
+    def __init__(self, pause_seconds: float = 0.0) -> None:
+        self._pause_seconds = pause_seconds
+        self._rests_until: dict[int, float] = {}
         self._due: OrderedDict[int, Due] = OrderedDict()
         self._done: OrderedDict[int, int] = OrderedDict()
 
@@ -35,7 +40,7 @@ class Backlog:
             return
         due = self._due.get(stream_id)
         if due is None:
-            self._due[stream_id] = Due(client_id, seq)
+            self._due[stream_id] = Due(client_id, seq, not_before=self._rests_until.get(stream_id, 0.0))
         else:
             due.seq = max(due.seq, seq)
 
@@ -62,6 +67,10 @@ class Backlog:
         del self._due[stream_id]
         self._done[stream_id] = seq
         self._done.move_to_end(stream_id)
+        if self._pause_seconds:
+            if len(self._rests_until) > MAX_STREAMS_KNOWN:
+                self._rests_until.clear()
+            self._rests_until[stream_id] = time.monotonic() + self._pause_seconds
         if len(self._done) > MAX_STREAMS_KNOWN:
             self._done.popitem(last=False)
 

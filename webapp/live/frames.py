@@ -32,6 +32,11 @@ class Provider(Protocol):
         """Whether the viewer may see everything that is ever sent on the topic. Malformed topics: False."""
         ...
 
+    def is_calm(self, topic: str) -> bool:
+        """Whether the topic shows so many streams that a few changes a second of each are enough. All its frames
+        replace: what a stream went through in between is left out."""
+        ...
+
     def state(self, topic: str) -> Sequence[Frame]:
         """What a fresh socket gets: the topic as it is now.
 
@@ -45,7 +50,8 @@ class Provider(Protocol):
 
         `after_seq` 0 means that what was sent before is unknown: as many of the newest events as `state` shows are
         enough then, since what somebody has seen already is dropped. Frames of topics that nobody watches are wasted
-        work; `watched(topic)` tells. Must not depend on who watches. A stream that is not there gives nothing.
+        work; `watched(topic)` tells, at one time for calm topics, at another for the others. Must not depend on who
+        watches. A stream that is not there gives nothing.
         """
         ...
 

@@ -28,11 +28,11 @@ from webapp import logs, queue
 from webapp.config import Config, exit_on_config_error
 from webapp.database import refuse_privileged_login, system_engine, tenant, transaction
 from webapp.live import wire
-from webapp.live.backlog import Backlog
 from webapp.live.bus import Bus, Connected, Heard, SessionsRevoked, StreamChanged
 from webapp.live.fragments import Fragments
 from webapp.live.hub_link import HubLink
 from webapp.live.sweep import Head, Sweep, heads
+from webapp.live.watched import Watched
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,8 @@ LATE_SECONDS = 2.0
 """Pages are not called fresh while something waits longer than this, or while the sweep fails."""
 BATCH = 10
 """How many streams are rendered in one transaction, which alone costs as much as rendering one of them."""
+CALM_SECONDS = 0.4
+"""How long a stream rests, on topics that show many, after each time it was rendered."""
 OUTAGE_PAUSE_SECONDS = 0.5
 UNWELCOME_PAUSE_SECONDS = 0.1
 
@@ -59,9 +61,9 @@ class Renderer:
         self._environ = EnvironBuilder(base_url=app.extensions["lotline_config"].base_url).get_environ()
         with app.app_context():
             self._sweep = Sweep(system_engine())
-        self._watched: dict[str, UUID] = {}
-        self._topics_of: dict[UUID, int] = {}
-        self._backlog = Backlog()
+        self._pages = Watched()
+        self._calm = Watched(CALM_SECONDS)
+        """Topics that show many streams get their news in a turn of their own, less often."""
         self._sweep_at = 0.0
         self._stopping = False
 
@@ -103,13 +105,14 @@ class Renderer:
         changed = self._look(now) if self.hub.is_welcome and now >= self._sweep_at else []
         self._obey_hub()
         self._judge(heard, changed)
-        self._render_due(now)
+        self._render_due(now, self._pages)
+        self._render_due(now, self._calm)
 
     def _wait(self) -> None:
         pause = UNWELCOME_PAUSE_SECONDS
         if self.hub.is_welcome:
-            next_at = self._backlog.next_at()
-            until = self._sweep_at if next_at is None else min(self._sweep_at, next_at)
+            due = (self._pages.backlog.next_at(), self._calm.backlog.next_at())
+            until = min((self._sweep_at, *(at for at in due if at is not None)))
             pause = min(max(until - time.monotonic(), 0.0), SWEEP_SECONDS)
         fds = [fd for fd in (self.bus.fileno(), self.hub.fileno()) if fd is not None]
         select.select(fds, [], [], pause)
@@ -119,11 +122,11 @@ class Renderer:
     def _look(self, now: float) -> list[Head]:
         """Sweep, and tell the hub whether what was sent is fresh."""
         self._sweep_at = now + SWEEP_SECONDS
-        waits_since = self._backlog.waits_since()
-        fresh = waits_since is None or now - waits_since < LATE_SECONDS
+        waits_since = (self._pages.backlog.waits_since(), self._calm.backlog.waits_since())
+        fresh = all(since is None or now - since < LATE_SECONDS for since in waits_since)
         changed = []
         try:
-            changed = self._sweep.look(self._topics_of)
+            changed = self._sweep.look({*self._pages.clients, *self._calm.clients})
         except SQLAlchemyError as error:
             log.warning("sweep_failed", extra={"reason": _first_line(error)})
             fresh = False
@@ -140,8 +143,8 @@ class Renderer:
             self._note(row.stream_id, row.client_id, row.seq)
 
     def _note(self, stream_id: int, client_id: UUID, seq: int) -> None:
-        if client_id in self._topics_of:
-            self._backlog.note(stream_id, client_id, seq)
+        self._pages.note(stream_id, client_id, seq)
+        self._calm.note(stream_id, client_id, seq)
 
     # --- who watches
 
@@ -150,23 +153,18 @@ class Renderer:
             if isinstance(message, wire.Welcome):
                 self._sweep_at = 0.0
             elif isinstance(message, wire.Watch):
-                self._watched[message.topic] = message.client_id
-                self._topics_of[message.client_id] = self._topics_of.get(message.client_id, 0) + 1
+                self._watched(message.topic).add(message.topic, message.client_id)
             elif isinstance(message, wire.Unwatch):
-                self._unwatch(message.topic, message.client_id)
+                self._watched(message.topic).remove(message.topic, message.client_id)
             elif isinstance(message, wire.Present):
                 self._check(message.held)
         if not self.hub.is_welcome:
-            for known in (self._watched, self._topics_of):
-                known.clear()
-            self._backlog.forget()
+            self._pages.clear()
+            self._calm.clear()
 
-    def _unwatch(self, topic: str, client_id: UUID) -> None:
-        self._watched.pop(topic, None)
-        self._topics_of[client_id] -= 1
-        if not self._topics_of[client_id]:
-            del self._topics_of[client_id]
-            self._backlog.forget(client_id)
+    def _watched(self, topic: str) -> Watched:
+        provider = self._fragments.of_topic(topic)
+        return self._calm if provider is not None and provider.is_calm(topic) else self._pages
 
     def _check(self, held: list[tuple[UUID, UUID]]) -> None:
         """Close the sockets of sessions that are over or work for another client now, also if no message told so."""
@@ -184,8 +182,9 @@ class Renderer:
 
     # --- rendering
 
-    def _render_due(self, now: float) -> None:
-        taken = self._backlog.take(now, BATCH)
+    def _render_due(self, now: float, watched: Watched) -> None:
+        backlog = watched.backlog
+        taken = backlog.take(now, BATCH)
         if taken is None:
             return
         client_id, stream_ids = taken
@@ -195,36 +194,37 @@ class Renderer:
                 found = heads(session, stream_ids)
                 for stream_id in stream_ids:
                     if stream_id in found:
-                        self._try(found[stream_id], session)
+                        self._try(found[stream_id], session, watched)
                     else:
-                        self._backlog.drop(stream_id)
+                        backlog.drop(stream_id)
         except SQLAlchemyError as error:
             log.warning("fragments_wait_for_database", extra={"reason": _first_line(error)})
-            self._backlog.sit_out(OUTAGE_PAUSE_SECONDS)
+            backlog.sit_out(OUTAGE_PAUSE_SECONDS)
 
-    def _try(self, head: Head, session: Session) -> None:
-        after_seq, seq = self._backlog.span(head.stream_id, head.seq)
+    def _try(self, head: Head, session: Session, watched: Watched) -> None:
+        backlog = watched.backlog
+        after_seq, seq = backlog.span(head.stream_id, head.seq)
         try:
             if seq > after_seq:
-                self._render(head, after_seq, seq)
+                self._render(head, after_seq, seq, watched.topics)
         except Exception as error:
             if _is_outage(error):
                 raise
             log.exception("fragments_not_rendered", extra={"stream": head.stream_id, "seq": seq})
             session.rollback()
-            client_id = self._backlog.postpone(head.stream_id, seq)
+            client_id = backlog.postpone(head.stream_id, seq)
             if client_id is not None:
                 self.hub.send(wire.Reset(client_id))  # the state may still be rendered, or its failure be seen
         else:
-            self._backlog.finish(head.stream_id, max(seq, after_seq))
+            backlog.finish(head.stream_id, max(seq, after_seq))
 
-    def _render(self, head: Head, after_seq: int, seq: int) -> None:
+    def _render(self, head: Head, after_seq: int, seq: int, topics: set[str]) -> None:
         provider = self._fragments.of_kind(head.kind)
         if provider is None:
             return
         pieces: dict[str, list[wire.Piece]] = {}
-        for frame in provider.frames(head.stream_id, after_seq, seq, self._watched.__contains__):
-            if frame.topic in self._watched:
+        for frame in provider.frames(head.stream_id, after_seq, seq, topics.__contains__):
+            if frame.topic in topics:
                 pieces.setdefault(frame.topic, []).append(wire.Piece(frame.key, frame.seq, frame.html.encode()))
         for topic, of_topic in pieces.items():
             self.hub.send(wire.Frames(topic, of_topic))

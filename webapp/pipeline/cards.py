@@ -1,8 +1,9 @@
 """What screens show of runs: rows for the desk, cards for a product's page, lines for its log. A constant number of
 queries each, whatever the number of rows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from sqlalchemy import (
     CompoundSelect,
     Integer,
     Row,
+    Select,
     bindparam,
     case,
     func,
@@ -30,6 +32,8 @@ AnyRow = Row[*tuple[Any, ...]]
 
 PAGE = 50
 LOG_LINES = 100
+PROGRESS = "work.progress"
+"""Kind of the events that tell how far a phase is, and change nothing else."""
 MANY = 1001
 """Counts stop here: what is shown is "1000+", and no count reads a whole table."""
 
@@ -176,37 +180,54 @@ _PHASES = (
 # Built once: the renderer asks these for every event, and building a statement costs more than running it.
 _RUN = _RUNS.where(Run.id == bindparam("run_id"))
 _RUN_OF_STREAM = _RUNS.where(Run.stream_id == bindparam("stream_id"))
+_RUNS_OF_STREAMS = _RUNS.where(Run.stream_id.in_(bindparam("stream_ids", expanding=True)))
+_RUNS_OF_PRODUCT = _RUNS.where(Run.product_id == bindparam("product_id")).order_by(Run.number.desc()).limit(PAGE)
+
+known: dict[UUID, tuple[AnyRow, RunCard]] = {}
+"""Cards made before, with the rows they were made of. A run's phases change only together with its stream's number,
+which is in the row, so the same row means the same card."""
+MANY_KNOWN = 2000
 
 
 def _cards(session: Session, rows: Sequence[AnyRow]) -> list[RunCard]:
-    phases: dict[UUID, list[PhaseCard]] = {row.id: [] for row in rows}
-    latest = {row.id for row in rows if row.is_latest}
-    for item in session.execute(_PHASES, {"run_ids": list(phases)}) if rows else ():
+    found = {row.id: before[1] for row in rows if (before := known.get(row.id)) is not None and before[0] == row}
+    news = [row for row in rows if row.id not in found]
+    phases: dict[UUID, list[PhaseCard]] = {row.id: [] for row in news}
+    latest = {row.id for row in news if row.is_latest}
+    for item in session.execute(_PHASES, {"run_ids": list(phases)}) if news else ():
         phases[item.run_id].append(_phase(item, acts=item.run_id in latest))
-    return [
-        RunCard(
-            id=row.id,
-            stream_id=row.stream_id,
-            number=row.number,
-            state=row.state.value,
-            product_id=row.product_id,
-            client_id=row.client_id,
-            created_by=row.created_by,
-            title=row.name or row.hints.get("name"),
-            guess=row.guess,
-            uploader_name=row.uploader or "",
-            created_at=row.created_at,
-            changed_at=row.changed_at,
-            confidence=row.confidence,
-            thumb_url=photo_url(row.photo_id, "thumb") if row.photo_id else None,
-            photo_count=row.photo_count,
-            reasons=tuple(row.reasons),
-            phases=tuple(phases[row.id]),
-            seq=row.seq,
-            is_latest=row.is_latest,
-        )
-        for row in rows
-    ]
+    if len(known) > MANY_KNOWN:
+        known.clear()
+    for row in news:
+        card = found[row.id] = _card(row, tuple(phases[row.id]))
+        # What waits may wait behind a circuit, which changes without the run's doing.
+        if all(phase.state != WorkState.WAITING for phase in card.phases):
+            known[row.id] = row, card
+    return [found[row.id] for row in rows]
+
+
+def _card(row: AnyRow, phases: tuple[PhaseCard, ...]) -> RunCard:
+    return RunCard(
+        id=row.id,
+        stream_id=row.stream_id,
+        number=row.number,
+        state=row.state.value,
+        product_id=row.product_id,
+        client_id=row.client_id,
+        created_by=row.created_by,
+        title=row.name or row.hints.get("name"),
+        guess=row.guess,
+        uploader_name=row.uploader or "",
+        created_at=row.created_at,
+        changed_at=row.changed_at,
+        confidence=row.confidence,
+        thumb_url=photo_url(row.photo_id, "thumb") if row.photo_id else None,
+        photo_count=row.photo_count,
+        reasons=tuple(row.reasons),
+        phases=phases,
+        seq=row.seq,
+        is_latest=row.is_latest,
+    )
 
 
 def _phase(row: AnyRow, *, acts: bool) -> PhaseCard:
@@ -231,29 +252,47 @@ def _phase(row: AnyRow, *, acts: bool) -> PhaseCard:
     )
 
 
+@cache
+def _desk_statement(mine: bool, by_state: bool, older: bool) -> Select[*tuple[Any, ...]]:
+    conditions: list[ColumnExpressionArgument[bool]] = [Run.is_latest]
+    if mine:
+        conditions.append(Run.created_by == bindparam("created_by"))
+    if by_state:
+        conditions.append(Run.state == bindparam("state", type_=Run.state.type))
+    if older:
+        conditions.append(Run.id < bindparam("before"))
+    return _RUNS.where(*conditions).order_by(Run.id.desc()).limit(bindparam("many", type_=Integer))
+
+
 def desk(
     session: Session, *, created_by: UUID | None, state: str | None, before: UUID | None, limit: int = PAGE
 ) -> tuple[list[RunCard], UUID | None]:
     """The newest products' latest runs, and the id to continue before, if there are more. `created_by`: only theirs."""
-    conditions: list[ColumnExpressionArgument[bool]] = [Run.is_latest]
-    if created_by is not None:
-        conditions.append(Run.created_by == created_by)
-    if state is not None:
-        conditions.append(Run.state == RunState(state))
-    if before is not None:
-        conditions.append(Run.id < before)
-    rows = session.execute(_RUNS.where(*conditions).order_by(Run.id.desc()).limit(limit + 1)).all()
+    statement = _desk_statement(created_by is not None, state is not None, before is not None)
+    wanted = {
+        "created_by": created_by,
+        "state": RunState(state) if state is not None else None,
+        "before": before,
+        "many": limit + 1,
+    }
+    rows = session.execute(statement, {key: value for key, value in wanted.items() if value is not None}).all()
     more = len(rows) > limit
     cards = _cards(session, rows[:limit])
     return cards, cards[-1].id if more else None
 
 
+@cache
+def _changed_statement(mine: bool) -> Select[*tuple[Any, ...]]:
+    many = bindparam("many", type_=Integer)
+    recent = select(Stream.id).where(Stream.kind == "run").order_by(Stream.changed_at.desc()).limit(many)
+    only = [Run.created_by == bindparam("created_by")] if mine else []
+    return _RUNS.where(Run.stream_id.in_(recent), Run.is_latest, *only)
+
+
 def latest_changed(session: Session, *, created_by: UUID | None, limit: int = PAGE) -> list[RunCard]:
     """The runs that changed last: what somebody who was away may have missed."""
-    recent = select(Stream.id).where(Stream.kind == "run").order_by(Stream.changed_at.desc()).limit(limit)
-    mine = [Run.created_by == created_by] if created_by is not None else []
-    rows = session.execute(_RUNS.where(Run.stream_id.in_(recent), Run.is_latest, *mine)).all()
-    return _cards(session, rows)
+    wanted: dict[str, Any] = {"many": limit} | ({"created_by": created_by} if created_by is not None else {})
+    return _cards(session, session.execute(_changed_statement(created_by is not None), wanted).all())
 
 
 def review_queue(session: Session, limit: int = PAGE) -> list[RunCard]:
@@ -277,8 +316,13 @@ def card(session: Session, *, run_id: UUID | None = None, stream_id: int | None 
 
 def cards_of_product(session: Session, product_id: UUID) -> list[RunCard]:
     """All runs of a product, newest first."""
-    rows = session.execute(_RUNS.where(Run.product_id == product_id).order_by(Run.number.desc()).limit(PAGE)).all()
-    return _cards(session, rows)
+    return _cards(session, session.execute(_RUNS_OF_PRODUCT, {"product_id": product_id}).all())
+
+
+def cards_of_streams(session: Session, stream_ids: Collection[int]) -> dict[int, RunCard]:
+    """Runs by their streams, without those that are removed or not the tenant's."""
+    rows = session.execute(_RUNS_OF_STREAMS, {"stream_ids": list(stream_ids)}).all()
+    return {card.stream_id: card for card in _cards(session, rows)}
 
 
 def _count_of(*only: ColumnElement[bool]) -> CompoundSelect[str, int]:
@@ -324,6 +368,34 @@ def log(
     newest = {"stream_id": stream_id, "after": after, "upto": upto if upto is not None else NEWEST, "many": limit + 1}
     rows = session.execute(_LOG, newest).all()
     return _lines(rows[:limit]), len(rows) > limit
+
+
+_NEWS = (
+    select(Event.seq, Event.at, Event.level, Event.kind, Event.message, Event.data)
+    .where(Event.stream_id == bindparam("stream_id"), Event.seq > bindparam("after"), Event.seq <= bindparam("upto"))
+    .order_by(Event.seq.desc())
+    .limit(LOG_LINES)
+)
+
+
+class News(NamedTuple):
+    """What a span of events means for screens: their lines, newest first; the names of the phases that reported
+    progress; the names of those to which more happened, with None for the run itself."""
+
+    lines: list[EventLine]
+    progressed: set[str | None]
+    moved: set[str | None]
+
+
+def news(session: Session, stream_id: int, after: int, upto: int) -> News:
+    """What happened to a run with its events `after + 1` to `upto`. Of very many the oldest are left out, which then
+    counts as something that happened to the run itself."""
+    rows = session.execute(_NEWS, {"stream_id": stream_id, "after": after, "upto": upto}).all()
+    progressed = {row.data.get("phase") for row in rows if row.kind == PROGRESS}
+    moved = {row.data.get("phase") for row in rows if row.kind != PROGRESS}
+    if len(rows) == LOG_LINES:
+        moved.add(None)
+    return News(_lines(row for row in rows if row.level is not Level.DEBUG), progressed, moved)
 
 
 def _lines(rows: Iterable[AnyRow]) -> list[EventLine]:

@@ -13,11 +13,9 @@ from sqlalchemy.orm import Session
 
 from webapp.database import reading
 from webapp.live.frames import Frame
-from webapp.pipeline import cards, findings, subjects
+from webapp.pipeline import cards, parts, subjects
 from webapp.pipeline.models import PhaseName, Run
-from webapp.work.models import Event
-
-REPLACE = "true"
+from webapp.pipeline.parts import REPLACE
 
 
 def run_topic(run_id: UUID) -> str:
@@ -58,29 +56,48 @@ def state(topic: str) -> Sequence[Frame]:
     return []
 
 
+def is_calm(topic: str) -> bool:
+    """Desks show many runs: nobody sees more of each than a few changes a second."""
+    return not topic.startswith("run:")
+
+
 def frames(stream_id: int, after_seq: int, seq: int, watched: Callable[[str], bool]) -> Sequence[Frame]:
     """What watchers of a run and of the desks get for the events `after_seq + 1` to `seq` of its stream."""
     with reading() as session:
         card = cards.card(session, stream_id=stream_id)
         if card is None:
             return _gone(session, stream_id, seq, watched)
-        out: list[Frame] = []
+        news = cards.news(session, stream_id, after_seq, seq)
         topic = run_topic(card.id)
-        moved = after_seq == 0 or _moved(session, stream_id, after_seq, seq)
-        if watched(topic):
-            out += _page(session, topic, card) if moved else [_head(topic, card)]
-            lines, _ = cards.log(session, stream_id, after=after_seq, upto=seq)
-            out += [
-                Frame(topic, "log", line.seq, render_template("pipeline/_event.html", run=card, event=line, oob=True))
-                for line in reversed(lines)
-            ]
+        out = _news_of_page(session, topic, card, news, is_known=after_seq > 0) if watched(topic) else []
         for user_id in dict.fromkeys((None, card.created_by)):
             desk = desk_topic(card.client_id, user_id)
             if card.is_latest and watched(desk):
                 out.append(_row(desk, card))
-                if moved:
+                if news.moved or not after_seq:
                     out.append(_counts(session, desk, user_id))
         return out
+
+
+def _news_of_page(
+    session: Session, topic: str, card: cards.RunCard, news: cards.News, *, is_known: bool
+) -> list[Frame]:
+    """What a run's page does not show yet; everything, unless it `is_known` what it shows."""
+    lines = [Frame(topic, "log", line.seq, parts.line(card.id, line, "afterbegin")) for line in reversed(news.lines)]
+    if not is_known or None in news.moved:
+        return _page(session, topic, card) + lines
+    if not news.moved:
+        # Under the head's key: whoever has a newer head gets no older piece of it.
+        places = [parts.phase(card, phase, REPLACE) for phase in card.phases if phase.name in news.progressed]
+        return [Frame(topic, "head", card.seq, "".join(places)), *lines] if places else lines
+    found = parts.Found(session, card, subjects.photos(session, card.product_id))
+    out = [_head(topic, card), _title(topic, card)]
+    # An empty panel says what it waits for, which others bring about.
+    changed = [phase for phase in card.phases if phase.name in news.moved or not found.has(phase)]
+    out += [Frame(topic, phase.name, card.seq, found.panel(phase, REPLACE)) for phase in changed]
+    if PhaseName.ANALYSIS.value in news.moved:
+        out.append(Frame(topic, "photos", card.seq, found.photos(REPLACE)))
+    return out + lines
 
 
 def _gone(session: Session, stream_id: int, seq: int, watched: Callable[[str], bool]) -> list[Frame]:
@@ -116,53 +133,33 @@ def _parse(topic: str) -> tuple[Any, ...]:
     return (word, *ids) if len(ids) == {"run": 1, "client": 1, "user": 2}.get(word) else ()
 
 
-def _moved(session: Session, stream_id: int, after_seq: int, seq: int) -> bool:
-    """Whether more than progress happened: then findings and counts may have changed."""
-    news = select(Event.seq).where(
-        Event.stream_id == stream_id, Event.seq > after_seq, Event.seq <= seq, Event.kind != "work.progress"
-    )
-    return session.execute(news.limit(1)).first() is not None
-
-
 def _head(topic: str, card: cards.RunCard) -> Frame:
-    return Frame(topic, "head", card.seq, render_template("pipeline/_run.html", run=card, oob=REPLACE))
+    return Frame(topic, "head", card.seq, parts.head(card, REPLACE))
+
+
+def _title(topic: str, card: cards.RunCard) -> Frame:
+    return Frame(topic, "title", card.seq, parts.title(card, REPLACE))
 
 
 def _page(session: Session, topic: str, card: cards.RunCard) -> list[Frame]:
-    photos = subjects.photos(session, card.product_id)
-    found = found_of(session, card.id)
+    found = parts.Found(session, card, subjects.photos(session, card.product_id))
     return [
         _head(topic, card),
-        Frame(topic, "title", card.seq, render_template("pipeline/_title.html", run=card, oob=REPLACE)),
-        Frame(
-            topic,
-            "findings",
-            card.seq,
-            render_template("pipeline/_findings.html", run=card, photos=photos, oob=REPLACE, **found),
-        ),
-        Frame(
-            topic,
-            "photos",
-            card.seq,
-            render_template("pipeline/_photos.html", run=card, photos=photos, oob=REPLACE, **found),
-        ),
+        _title(topic, card),
+        *(Frame(topic, phase.name, card.seq, found.panel(phase, REPLACE)) for phase in card.phases),
+        Frame(topic, "photos", card.seq, found.photos(REPLACE)),
     ]
 
 
-def found_of(session: Session, run_id: UUID) -> dict[str, Any]:
-    """The findings of a run's phases by the phase's name, None where there are none yet."""
-    _, found = findings.read_all(session, run_id)
-    return {name.value: found.get(name) for name in PhaseName}
-
-
 def _whole_log(session: Session, topic: str, card: cards.RunCard) -> Frame:
-    lines, more = cards.log(session, card.stream_id, upto=card.seq)
-    page = render_template("pipeline/_log.html", run=card, events=lines, has_more=more, oob=REPLACE)
+    events, more = cards.log(session, card.stream_id, upto=card.seq)
+    lines = [parts.line(card.id, event) for event in events]
+    page = render_template("pipeline/_log.html", run=card, lines=lines, has_more=more, oob=REPLACE)
     return Frame(topic, "log", card.seq, page)
 
 
 def _row(topic: str, card: cards.RunCard) -> Frame:
-    return Frame(topic, f"row:{card.id}", card.seq, render_template("pipeline/_row.html", run=card, oob=REPLACE))
+    return Frame(topic, f"row:{card.id}", card.seq, parts.row(card, REPLACE))
 
 
 def _counts(session: Session, topic: str, user_id: UUID | None) -> Frame:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from webapp.access.models import User
@@ -48,35 +48,53 @@ class ProductView(NamedTuple):
     uploader_name: str
 
 
-def photos(session: Session, product_id: UUID) -> list[PhotoCard]:
+_PHOTOS = (
+    select(
+        Photo.id,
+        Photo.file_name,
+        Photo.width,
+        Photo.height,
+        Photo.is_primary,
+        Photo.size_bytes,
+        Photo.quality_score,
+        Photo.quality_says,
+    )
+    .where(Photo.product_id == bindparam("product_id"))
+    .order_by(Photo.position)
+)
+
+
+def photos(session: Session, product_id: UUID) -> tuple[PhotoCard, ...]:
     """A product's photos in their order."""
-    rows = session.execute(select(Photo).where(Photo.product_id == product_id).order_by(Photo.position)).scalars()
-    return [
+    return tuple(
         PhotoCard(
-            id=photo.id,
-            thumb_url=photo_url(photo.id, "thumb"),
-            display_url=photo_url(photo.id, "display"),
-            original_url=photo_url(photo.id, "original"),
-            file_name=photo.file_name,
-            width=photo.width,
-            height=photo.height,
-            is_primary=photo.is_primary,
-            size_bytes=photo.size_bytes,
-            quality_score=photo.quality_score,
-            quality_says=photo.quality_says,
+            id=row.id,
+            thumb_url=photo_url(row.id, "thumb"),
+            display_url=photo_url(row.id, "display"),
+            original_url=photo_url(row.id, "original"),
+            file_name=row.file_name,
+            width=row.width,
+            height=row.height,
+            is_primary=row.is_primary,
+            size_bytes=row.size_bytes,
+            quality_score=row.quality_score,
+            quality_says=row.quality_says,
         )
-        for photo in rows
-    ]
+        for row in session.execute(_PHOTOS, {"product_id": product_id})
+    )
+
+
+_PRODUCT = (
+    select(Product, Catalog.name.label("catalog_name"), User.name.label("uploader"))
+    .join(Catalog, Catalog.id == Product.catalog_id)
+    .outerjoin(User, User.id == Product.created_by)
+    .where(Product.id == bindparam("product_id"), Product.deleted_at.is_(None))
+)
 
 
 def product(session: Session, product_id: UUID) -> ProductView | None:
     """A product with its catalog's and uploader's names, or None."""
-    row = session.execute(
-        select(Product, Catalog.name.label("catalog_name"), User.name.label("uploader"))
-        .join(Catalog, Catalog.id == Product.catalog_id)
-        .outerjoin(User, User.id == Product.created_by)
-        .where(Product.id == product_id, Product.deleted_at.is_(None))
-    ).one_or_none()
+    row = session.execute(_PRODUCT, {"product_id": product_id}).one_or_none()
     if row is None:
         return None
     found: Product = row.Product

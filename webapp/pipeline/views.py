@@ -11,7 +11,7 @@ from webapp.access.models import Role
 from webapp.audit import services as audit
 from webapp.database import db, transaction
 from webapp.errors import NotFound
-from webapp.pipeline import cards, live, services, subjects
+from webapp.pipeline import cards, live, parts, services, subjects
 from webapp.pipeline.models import Run, RunState
 
 bp = Blueprint("pipeline", __name__)
@@ -33,7 +33,7 @@ def desk() -> ResponseReturnValue:
     runs, next_before = cards.desk(session, created_by=owner, state=None if state == "all" else state, before=before)
     return render_template(
         "pipeline/desk.html",
-        runs=runs,
+        rows=[parts.row(run) for run in runs],
         counts=cards.counts(session, owner),
         scope=scope,
         state=state,
@@ -66,16 +66,19 @@ def product(product_id: UUID) -> ResponseReturnValue:
     number = request.args.get("run", type=int)
     run = next((card for card in runs if card.number == number), runs[0])
     events, has_more = cards.log(session, run.stream_id)
+    photos = subjects.photos(session, product_id)
+    found = parts.Found(session, run, photos)
     return render_template(
         "pipeline/product.html",
         product=view,
         run=run,
         runs=runs,
-        photos=subjects.photos(session, product_id),
-        events=events,
+        head=parts.head(run),
+        photos=found.photos(),
+        panels=[found.panel(phase) for phase in run.phases],
+        lines=[parts.line(run.id, event) for event in events],
         has_more=has_more,
         topic=live.run_topic(run.id),
-        **live.found_of(session, run.id),
     )
 
 
@@ -88,7 +91,7 @@ def listing(product_id: UUID) -> ResponseReturnValue:
     runs = cards.cards_of_product(session, product_id)
     if view is None or not runs:
         raise NotFound("There is no such product.")
-    found = live.found_of(session, runs[0].id)["listing"]
+    found = parts.found_of(session, runs[0].id)["listing"]
     if found is None:
         raise NotFound("This product's listing is not written yet.")
     return render_template(
@@ -173,7 +176,7 @@ def _after(run: Run) -> ResponseReturnValue:
         card = cards.card(db.session(), run_id=run.id)
         if card is None:
             abort(404)
-        return render_template("pipeline/_run.html", run=card)
+        return parts.head(card)
     return redirect(f"{url_for('pipeline.product', product_id=run.product_id)}?{urlencode({'run': run.number})}", 303)
 
 

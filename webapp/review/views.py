@@ -12,7 +12,7 @@ from webapp.access.models import Client, Role
 from webapp.crashpoints import crash_point
 from webapp.database import db, transaction
 from webapp.errors import Conflict, NotFound
-from webapp.pipeline import cards, live, subjects
+from webapp.pipeline import cards, parts, subjects
 from webapp.pipeline.models import Run
 from webapp.review import services
 from webapp.review.forms import ReviewForm, parse, prefill
@@ -111,7 +111,7 @@ def _desk(run_id: UUID, form: ReviewForm | None) -> str:
     viewer, session = current_viewer(), db.session()
     run = cards.card(session, run_id=run_id)
     product = subjects.product(session, run.product_id) if run else None
-    analysis = live.found_of(session, run_id)["analysis"] if run else None
+    analysis = parts.found_of(session, run_id)["analysis"] if run else None
     if run is None or product is None or analysis is None:
         raise NotFound("There is no such review.")
     kept = session.get_one(Run, run_id)

@@ -1,0 +1,45 @@
+"""Topics that somebody watches, whose they are, and what they have not been sent."""
+
+from collections import Counter
+from collections.abc import Collection
+from uuid import UUID
+
+from webapp.live.backlog import Backlog
+
+
+class Watched:
+    """Topics that get their news in the same turn. `pause_seconds`: how long a stream rests after each time."""
+
+    def __init__(self, pause_seconds: float = 0.0) -> None:
+        self.topics: set[str] = set()
+        self.backlog = Backlog(pause_seconds)
+        self._topics_of: Counter[UUID] = Counter()
+
+    @property
+    def clients(self) -> Collection[UUID]:
+        """Whose topics they are."""
+        return self._topics_of.keys()
+
+    def add(self, topic: str, client_id: UUID) -> None:
+        """Somebody watches the topic."""
+        self.topics.add(topic)
+        self._topics_of[client_id] += 1
+
+    def remove(self, topic: str, client_id: UUID) -> None:
+        """Nobody watches the topic any more."""
+        self.topics.discard(topic)
+        self._topics_of[client_id] -= 1
+        if not self._topics_of[client_id]:
+            del self._topics_of[client_id]
+            self.backlog.forget(client_id)
+
+    def clear(self) -> None:
+        """Nobody watches anything."""
+        self.topics.clear()
+        self._topics_of.clear()
+        self.backlog.forget()
+
+    def note(self, stream_id: int, client_id: UUID, seq: int) -> None:
+        """A stream has events up to `seq`, which matters if anything of its client's is watched."""
+        if client_id in self._topics_of:
+            self.backlog.note(stream_id, client_id, seq)
