@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-_SEQ = re.compile(rb' data-seq="(\d+)"')
+_SEQ = re.compile(rb'\sdata-seq="(\d+)"')
 _ID = re.compile(rb'\bid="([^"]+)"')
 _LINE = re.compile(rb'\bid="event-[0-9a-f-]{36}-(\d+)"')
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
