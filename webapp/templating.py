@@ -38,7 +38,8 @@ def init_app(app: Flask) -> None:
     routes = app.url_map.bind("")
 
     def url_for(endpoint: str, **values: Any) -> str:
-        return routes.build(endpoint, {name: value for name, value in values.items() if value is not None})
+        address = routes.build(endpoint, {name: value for name, value in values.items() if value is not None})
+        return address.removeprefix("ws://")  # of a socket's route; the page knows its own host and scheme
 
     app.jinja_env.globals["url_for"] = url_for
 

@@ -46,5 +46,9 @@ def test_an_address_that_no_route_has_is_said_where_the_page_is_made(render):
         render("{{ url_for('no.such') }}")
 
 
+def test_a_sockets_address_is_a_path_too(render):
+    assert render("{{ url_for('live.socket', topic='run:1') }}") == "/live?topic=run:1"
+
+
 def test_indentation_does_not_travel(render):
     assert render("<p>\n      <b>\n\n   a</b>\n</p>") == "<p>\n<b>\na</b>\n</p>"
