@@ -1,13 +1,15 @@
 """Phase 1 as a whole, on drawn photos, with real decoders and real OCR."""
 
+import cv2
 import msgspec
+import numpy as np
 import pytest
 
 from tests.phases.photos import Known, as_record, barcode, jpeg, photo, scene, spoiled
 from webapp.phases.analysis import analyse
 from webapp.phases.analysis.pictures import picture_of
-from webapp.phases.analysis.quality import judge
-from webapp.phases.facts import Analysis, Condition, Hints, Photo, Record
+from webapp.phases.facts import Analysis, Condition, Hints, Photo, PhotoQuality, Record
+from webapp.phases.quality import judge
 
 NUMBER = "9521101530018"
 BOTTLE = Record(
@@ -119,6 +121,11 @@ def test_a_higher_threshold_of_the_client_asks_a_person_about_the_same_product()
     assert any("99 %" in reason for reason in found.reasons)
 
 
+def judged(one: Photo) -> PhotoQuality:
+    """The photo's quality as the upload and phase 1 judge it."""
+    return judge(one.id, picture_of(one).rgb)
+
+
 # --- quality -----------------------------------------------------------------------------------------------------
 
 
@@ -127,7 +134,7 @@ def test_a_higher_threshold_of_the_client_asks_a_person_about_the_same_product()
     [({}, None), ({"noise": 8}, None), ({"blur": 6}, "blurred"), ({"dark": 0.12}, "dark")],
 )
 def test_what_is_wrong_with_a_photo_is_told_in_a_sentence(spoil, problem):
-    quality = judge(picture_of(photo(spoiled(scene(barcode(NUMBER), lines=LABEL, size=(1200, 900)), **spoil))))
+    quality = judged(photo(spoiled(scene(barcode(NUMBER), lines=LABEL, size=(1200, 900)), **spoil)))
     if problem is None:
         assert (quality.problems, quality.says) == ((), "")
         assert quality.score >= 80
@@ -139,14 +146,35 @@ def test_what_is_wrong_with_a_photo_is_told_in_a_sentence(spoil, problem):
 
 def test_more_blur_never_scores_better():
     label = scene(barcode(NUMBER), lines=LABEL, size=(1200, 900))
-    scores = [judge(picture_of(photo(spoiled(label, blur=blur)))).score for blur in (0, 1.5, 3, 6)]
+    scores = [judged(photo(spoiled(label, blur=blur))).score for blur in (0, 1.5, 3, 6)]
     assert scores == sorted(scores, reverse=True)
     assert scores[0] > scores[-1]
 
 
+def test_a_shaken_camera_is_told_although_edges_along_its_way_stay_sharp():
+    rgb = picture_of(photo(scene(barcode(NUMBER), lines=LABEL, size=(1200, 900)))).rgb
+    kernel = np.zeros((25, 25), np.float32)
+    kernel[12] = 1 / 25
+    assert judge("moved", rgb).problems == ()
+    assert "blurred" in judge("moved", cv2.filter2D(rgb, -1, kernel)).problems
+
+
+def test_the_blurred_sample_is_called_blurred_and_the_sharp_one_is_not():
+    from webapp.intake.sample_drawing import front, photographed
+    from webapp.intake.samples import LABELS
+
+    sharp, blurred = (
+        judged(Photo(id="x", file_name="x.jpg", data=photographed(front(LABELS[0]), 3, blurred=spoilt)))
+        for spoilt in (False, True)
+    )
+    assert sharp.problems == ()
+    assert "blurred" in blurred.problems
+    assert blurred.score <= 40
+
+
 def test_a_small_and_an_empty_photo_are_told():
-    assert "small" in judge(picture_of(photo(scene(lines=LABEL, size=(300, 240), text_size=20)))).problems
-    assert judge(picture_of(photo(scene()))).score == 0
+    assert "small" in judged(photo(scene(lines=LABEL, size=(300, 240), text_size=20))).problems
+    assert judged(photo(scene())).score == 0
 
 
 # --- the sample products -----------------------------------------------------------------------------------------

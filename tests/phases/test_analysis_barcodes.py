@@ -250,3 +250,31 @@ def test_an_itf_that_was_cut_off_neither_wins_nor_harms():
 
 def test_one_read_of_a_qr_code_is_enough():
     assert verdicts(read("zxing", "hello", "QR")) == {"hello": True}
+
+
+def test_bars_that_shine_brighter_than_their_ground_are_read():
+    image = scene(barcode(NUMBER)).convert("L")
+    shiny = Image.eval(image, lambda grey: 255 - grey // 2)
+    strip = next(iter(strips(np.asarray(shiny))))
+    assert {read.text for read in Template().read(strip)} == {NUMBER}
+
+
+def test_a_code_on_a_bottle_under_gloss_is_read_and_nothing_is_read_where_nothing_is():
+    from tests.phases import drawn_codes
+
+    outcomes = {"read": 0, "wrong": 0, "false": 0}
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        text = drawn_codes.number(rng)
+        read = [code.text.zfill(13) for code in scan(drawn_codes.picture(drawn_codes.code_photo(rng, text))).accepted]
+        outcomes["read"] += text in read
+        outcomes["wrong"] += any(other != text for other in read)
+        outcomes["false"] += bool(scan(drawn_codes.picture(drawn_codes.code_less(rng))).accepted)
+    assert outcomes["read"] >= 14, outcomes
+    assert (outcomes["wrong"], outcomes["false"]) == (0, 0)
+
+
+def test_latin_letters_in_code_128_are_one_code_although_a_decoder_does_not_know_them():
+    zbar = Read("zbar", "plain", "CODE128", "ssss1234", np.zeros((2, 2), np.float32))
+    zxing = Read("zxing", "plain", "CODE128", "óóóó1234", np.zeros((2, 2), np.float32))
+    assert zbar.key == zxing.key

@@ -19,7 +19,7 @@ from webapp.phases.analysis.votes import Ballot, Verdict
 from webapp.phases.analysis.zbar import ZBar
 from webapp.phases.facts import Barcode
 
-THOROUGH_STRIPS = 2
+THOROUGH_STRIPS = 3
 """The most striking places get every view and the slow decoder; the others only QUICK_VIEWS, unless one reads."""
 QUICK_VIEWS = 3
 """Views after which a strip on which nothing was read is left, a single one when another code is decided already."""
@@ -95,9 +95,9 @@ def _read_strip(ballot: Ballot, tools: Engines, strip: View, *, thorough: bool) 
             return
         if number == (1 if done else QUICK_VIEWS) and not seen and (done or not thorough):
             return
-        if number == QUICK_VIEWS:
-            seen += ballot.add(tools.thorough.read(strip))
         seen += _read(ballot, tools.quick, view)
+        if number == 0 and thorough and not ballot.decided_at(corners):
+            seen += ballot.add(tools.thorough.read(strip))
 
 
 def _look_again(ballot: Ballot, tools: Engines, picture: Picture) -> None:

@@ -1,49 +1,56 @@
-"""What the digits and guards of EAN-13 look like as brightness profiles, sharp and blurred."""
+"""What the digits and guards of EAN-13 look like as brightness profiles, sharp and blurred, narrow and wide."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.float32]
 
+MODULES = 95
+"""Modules, the width of the narrowest bar, in an EAN-13."""
 PER_MODULE = 4
-"""Samples of a waveform for each module, the width of the narrowest bar."""
-BLURS = (0.35, 0.7, 1.05)
-"""Standard deviation of the blur that the patterns are drawn with, in modules."""
+"""Samples of a profile for each module of a code that is as wide as its region suggests."""
+SCALES = np.geomspace(0.62, 1.26, 13)
+"""Widths of a module that are looked for, as a share of that; neighbouring digits differ by one of them at most."""
+BLURS = (0.7, 0.35, 1.05)
+"""Standard deviation of the blur that the patterns are drawn with, in modules; the first is looked for everywhere."""
+GUARD_BLUR = 0.7
+FINE = 32
 
 LEFT = ("0001101", "0011001", "0010011", "0111101", "0100011", "0110001", "0101111", "0111011", "0110111", "0001011")
 PARITIES = ("LLLLLL", "LLGLGG", "LLGGLG", "LLGGGL", "LGLLGG", "LGGLLG", "LGGGLL", "LGLGLG", "LGLGGL", "LGGLGL")
 GUARDS = ("0001010", "1010101", "0101000")
-"""Start, middle and end guard with their neighbours."""
+"""Start, middle and end guard with their neighbours, seven modules each, as wide as a digit."""
 
 
-def _blurred(modules: str, sigma: float) -> Floats:
-    """The waveform of `modules` with a Gaussian blur, PER_MODULE samples each, of mean 0 and length 1."""
-    fine = np.repeat([float(module) for module in modules[0] * 3 + modules + modules[-1] * 3], PER_MODULE)
-    reach = np.arange(-3 * PER_MODULE, 3 * PER_MODULE + 1) / PER_MODULE
-    kernel = np.exp(-0.5 * (reach / sigma) ** 2)
-    wave = np.convolve(fine, kernel / kernel.sum(), mode="same")[3 * PER_MODULE : -3 * PER_MODULE]
-    return normal(wave)
+def _drawn(modules: str, module: float, blur: float) -> Floats:
+    """The waveform of `modules` with `module` samples each under a Gaussian blur; of mean 0 and length 1."""
+    beyond = 4
+    fine = np.repeat([float(bar) for bar in modules[0] * beyond + modules + modules[-1] * beyond], FINE)
+    reach = np.arange(-3 * FINE, 3 * FINE + 1) / FINE
+    kernel = np.exp(-0.5 * (reach / blur) ** 2)
+    smooth = np.convolve(fine, kernel / kernel.sum(), mode="same")
+    samples = round(len(modules) * module)
+    places = (np.arange(samples) + 0.5) / samples * len(modules) + beyond
+    wave = smooth[(places * FINE).astype(np.intp)]
+    wave -= wave.mean()
+    return np.asarray(wave / np.linalg.norm(wave), dtype=np.float32)
 
 
-def normal(waves: Floats) -> Floats:
-    """Waveforms along the last axis, each shifted and scaled to mean 0 and length 1."""
-    centred = waves - waves.mean(axis=-1, keepdims=True)
-    length: Floats = centred / (np.linalg.norm(centred, axis=-1, keepdims=True) + 1e-9)
-    return length
+def _digits() -> list[str]:
+    """The left digits of parity L, then those of G, each with a neighbour module on both sides.
 
-
-def _patterns() -> tuple[Floats, Floats]:
-    """Waveforms of the left digits (10 of parity L, then 10 of G) and of the right ones, per blur.
-
-    Each has one neighbour module on both sides: a left digit always follows a bar and ends before a space, a right
-    digit the other way round.
+    A left digit follows a bar and ends before a space. The right digits are the same with bars and spaces exchanged,
+    so that their correlation is that of L with the opposite sign; and read from right to left, G is what R is.
     """
     right = ["".join("10"[int(module)] for module in digit) for digit in LEFT]
     even = [digit[::-1] for digit in right]
-    lefts = [[_blurred("1" + digit + "0", sigma) for digit in (*LEFT, *even)] for sigma in BLURS]
-    rights = [[_blurred("0" + digit + "1", sigma) for digit in right] for sigma in BLURS]
-    return np.array(lefts), np.array(rights)
+    return ["1" + digit + "0" for digit in (*LEFT, *even)]
 
 
-LEFT_WAVES, RIGHT_WAVES = _patterns()
-GUARD_WAVES = [_blurred(modules, 0.6) for modules in GUARDS]
+DIGIT_WAVES = [
+    np.stack([_drawn(digit, PER_MODULE * scale, blur) for blur in BLURS for digit in _digits()], axis=1)
+    for scale in SCALES
+]
+"""By scale: samples x the 20 patterns under the first blur, then under the others."""
+GUARD_WAVES = [np.stack([_drawn(g, PER_MODULE * scale, GUARD_BLUR) for g in GUARDS], axis=1) for scale in SCALES]
+"""By scale: samples x 3 guards."""

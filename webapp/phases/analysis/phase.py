@@ -9,7 +9,6 @@ from webapp.phases.analysis.barcodes import scan
 from webapp.phases.analysis.identity import Identity, identify
 from webapp.phases.analysis.numbers import with_print
 from webapp.phases.analysis.pictures import picture_of
-from webapp.phases.analysis.quality import judge
 from webapp.phases.analysis.text import printed_numbers, read_text
 from webapp.phases.analysis.witnesses import assess
 from webapp.phases.analysis.words import Label
@@ -24,6 +23,7 @@ from webapp.phases.facts import (
     Report,
     TextLine,
 )
+from webapp.phases.quality import judge
 
 PHOTOS_END = 86.0
 """Percent at which all photos are read."""
@@ -73,7 +73,7 @@ def _read_photo(photo: Photo, seen: Seen, report: Report, start: float, span: fl
         )
         return
     report(start + 0.08 * span, f"{which}: checking light and focus")
-    seen.qualities.append(judge(picture))
+    seen.qualities.append(judge(photo.id, picture.rgb))
     codes = scan(picture, lambda share, step: report(start + (0.15 + 0.25 * share) * span, f"{which}: {step}"))
     seen.accepted += codes.accepted
     seen.doubtful += codes.doubtful

@@ -28,6 +28,8 @@ class Read:
         """What makes two reads the same: the 14-digit GTIN for retail codes, else the text without outer space."""
         if self.format in RETAIL:
             return f"gtin {self.gtin14}"
+        if self.format == "CODE128":  # not every decoder knows FNC4, which stands for 128 more
+            return "CODE128 " + "".join(chr(ord(sign) & 127) if ord(sign) < 256 else sign for sign in self.text.strip())
         return f"{self.format} {self.text.strip()}"
 
     @property

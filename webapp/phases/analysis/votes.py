@@ -119,7 +119,7 @@ def _believable(code: Code, against: int) -> bool:
     if form in ("EAN8", "UPCE"):
         return agree and code.weight >= 4
     if form in RETAIL:
-        return (agree and code.weight >= 3) or (counts["template"] >= 3 and not against)
+        return (agree and code.weight >= 3) or counts["template"] >= 3
     if form == "CODE128":
         return agree or (code.weight >= 3 and not against)
     return agree and code.weight >= 3  # ITF and Code 39 have no check digit of their own
