@@ -12,6 +12,9 @@ RETAIL = frozenset({"EAN13", "EAN8", "UPCA", "UPCE"})
 SELF_CORRECTING = frozenset({"QR", "DATAMATRIX"})
 """Formats whose error correction makes a false read next to impossible."""
 
+SURE_READS = 7
+"""Reads by which the decoder that knows how sure it is says that it is: more than it can reach by doubtful ones."""
+
 
 @dataclass(frozen=True)
 class Read:

@@ -14,7 +14,7 @@ from webapp.phases.analysis.chains import Fit, fits
 from webapp.phases.analysis.codewords import Codeword, explained, likeliest
 from webapp.phases.analysis.patterns import MODULES, PER_MODULE, Floats
 from webapp.phases.analysis.pictures import Pixels
-from webapp.phases.analysis.reads import Read
+from webapp.phases.analysis.reads import SURE_READS, Read
 from webapp.phases.analysis.regions import QUIET
 from webapp.phases.analysis.views import View
 
@@ -32,8 +32,6 @@ MIN_SURE_SCORE = 9.0
 SURE = ((9.0, 0.28), (9.8, 0.2))
 """Score with lead of all bands together, either of them for a number that needs no other witness. Drawn photos with
 blur and glare, on which nothing was fitted but these: 0 of 539 wrong, where a lead of 0.16 gives 2."""
-ENOUGH = 3
-"""Reads that speak for themselves (see votes)."""
 DOUBTFUL = 2
 """Reads at most of a number that the bands together leave in doubt: it needs another decoder's word."""
 MIN_SCORE_TO_CONFIRM, MIN_FIT_TO_CONFIRM = 8.6, 0.35
@@ -62,14 +60,14 @@ class Template:
         return found[:DOUBTFUL] or self._sure(view, fits(255 - seen))
 
     def _sure(self, view: View, bands: Sequence[Fit]) -> list[Read]:
-        """A read for each band that explains the number of which all bands together leave no doubt, at least ENOUGH;
+        """A read for each band that explains the number of which all bands together leave no doubt, at least SURE_READS;
         none without such a number."""
         joint = _together(bands)
         word = likeliest(joint) if joint.score >= MIN_SURE_SCORE else None
         if word is None or not any(word.score >= score and word.lead >= lead for score, lead in SURE):
             return []
         told = [f"band {number}" for number, fit in enumerate(bands) if _explains(fit, word.text)]
-        names = told + ["together"] * (ENOUGH - len(told))
+        names = told + ["together"] * (SURE_READS - len(told))
         return [self._as_read(view, name, word.text) for name in names]
 
     def confirm(self, view: View, text: str) -> Sequence[Read]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from webapp.phases.analysis.pictures import Points
-from webapp.phases.analysis.reads import RETAIL, SELF_CORRECTING, Read
+from webapp.phases.analysis.reads import RETAIL, SELF_CORRECTING, SURE_READS, Read
 
 CAP = 3
 """Reads of one decoder count at most this often: views of one photo fail in the same way."""
@@ -119,7 +119,7 @@ def _believable(code: Code, against: int) -> bool:
     if form in ("EAN8", "UPCE"):
         return agree and code.weight >= 4
     if form in RETAIL:
-        return (agree and code.weight >= 3) or counts["template"] >= 3
+        return (agree and code.weight >= 3) or counts["template"] >= SURE_READS
     if form == "CODE128":
         return agree or (code.weight >= 3 and not against)
     return agree and code.weight >= 3  # ITF and Code 39 have no check digit of their own
