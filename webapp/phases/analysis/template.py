@@ -60,7 +60,7 @@ class Template:
         return found[:DOUBTFUL] or self._sure(view, fits(255 - seen))
 
     def _sure(self, view: View, bands: Sequence[Fit]) -> list[Read]:
-        """A read for each band that explains the number of which all bands together leave no doubt, at least SURE_READS;
+        """A read for each band that explains the number of which all bands leave no doubt, SURE_READS at least;
         none without such a number."""
         joint = _together(bands)
         word = likeliest(joint) if joint.score >= MIN_SURE_SCORE else None
