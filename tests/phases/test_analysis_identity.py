@@ -11,8 +11,10 @@ from webapp.phases.analysis.candidates import brand_on_label
 from webapp.phases.analysis.identity import Identity, identify
 from webapp.phases.analysis.numbers import with_print
 from webapp.phases.analysis.text import printed_numbers
+from webapp.phases.analysis.witnesses import assess
 from webapp.phases.analysis.words import Label
-from webapp.phases.facts import Barcode, Box, Condition, Hints, Record, TextLine
+from webapp.phases.calibration.curves import WITNESSES
+from webapp.phases.facts import Barcode, Box, Condition, Hints, Path, Record, TextLine
 
 NUMBER = "09521101530018"
 OTHER = "09521101530025"
@@ -254,3 +256,37 @@ def test_every_confidence_stays_within_its_bounds():
                     answer = found(*codes, label=label, hints=hints, doubtful=doubtful)
                     assert 0 <= answer.weight.confidence <= 100
                     assert answer.weight.confidence >= 80 or answer.weight.reasons
+
+
+def test_the_same_photo_of_a_settled_product_is_sure_unless_a_barcode_denies_it():
+    hints = Hints(same_photo=(BOTTLE,))
+    answer = found(known=(), hints=hints)
+    assert (answer.path, answer.weight.confidence >= 80) == (Path.SAME_PHOTO, True)
+    assert "very same photo" in fields.name_field(answer, hints).evidence[0].says
+    assert fields.gtin_field(answer, bars_seen=False).value == NUMBER
+    assert found(code(OTHER), known=(), hints=hints).path is Path.BARCODE_ONLY
+    assert found(known=(), hints=Hints(same_photo=(BOTTLE, LAMP))).path is Path.NOTHING
+    assert found(known=(), hints=Hints(same_photo=(BOTTLE,), name="Garden hose")).weight.confidence < 80
+
+
+@pytest.mark.parametrize(
+    ("codes", "label", "known", "typed", "path"),
+    [
+        ([code()], BOTTLE_LABEL, (BOTTLE,), None, Path.BARCODE_RECORD),
+        ([code()], (), (), None, Path.BARCODE_ONLY),
+        ([], BOTTLE_LABEL, (BOTTLE,), None, Path.WORDS_RECORD),
+        ([], ("9 521101 530018",), (BOTTLE,), None, Path.SUSPECTED_RECORD),
+        ([], BOTTLE_LABEL, (), "Bottle", Path.TYPED_NAME),
+        ([], BOTTLE_LABEL, (), None, Path.LABEL_ONLY),
+        ([], (), (), None, Path.NOTHING),
+    ],
+)
+def test_every_way_of_the_evidence_has_its_name_and_its_witnesses(codes, label, known, typed, path):
+    answer = found(*codes, label=label, known=known, hints=Hints(name=typed))
+    told = assess(answer, [], {"name": fields.name_field(answer, Hints(name=typed))}, answer.weight.reasons)
+    assert (told.path, told.raw, told.shown) == (path, answer.weight.confidence, answer.weight.confidence)
+    assert ("votes" in told.witnesses) == (answer.number is not None)
+    assert ("on_label" in told.witnesses) == (answer.best is not None)
+    assert all(isinstance(value, float) for value in told.witnesses.values())
+    assert told.witnesses.keys() <= {*WITNESSES, "telling_words"}
+    assert ("name" in told.fields) == bool(label)  # nothing to identify, no guess
