@@ -1,5 +1,7 @@
 """Audits: drawn once, looked at without stopping anything, decided by one, taken back."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
@@ -9,12 +11,15 @@ from tests import factories
 from tests.pipeline import judging
 from tests.pipeline.conftest import answer_bells, client, fresh, make_run  # noqa: F401 - fixtures
 from webapp.audit.models import AuditEntry
+from webapp.audit.services import Actor
 from webapp.catalog.models import Product
-from webapp.database import db, transaction
+from webapp.database import db, tenant, transaction
+from webapp.errors import Conflict
 from webapp.learning.models import Correction
 from webapp.pipeline.models import AuditState, PhaseName, Run, RunState
 from webapp.pipeline.sampling import Sampling, is_drawn
 from webapp.pipeline.services import run_again
+from webapp.review import forms, services
 from webapp.review.models import Review
 
 RIGHT = {"name": "Kettle", "brand": "Acme", "model": "", "condition": "", "gtin": "4006381333931"}
@@ -102,6 +107,9 @@ def test_the_review_page_tells_audits_from_reviews(reviewer, drawn, make_run):  
     desk = reviewer.get(f"/reviews/{drawn.id}").text
     assert "went on by itself" in desk
     assert 'value="Kettle"' in desk
+    for page in (desk, reviewer.get(f"/products/{drawn.product_id}").text):
+        assert "Barcode, known" in page
+        assert "Share of the name on the label" in page
 
 
 def test_right_is_recorded_and_vouches_for_the_next(reviewer, drawn):
@@ -210,3 +218,42 @@ def test_the_page_asks_the_same_number_of_queries_for_many_audits(reviewer, draw
         page = reviewer.get("/reviews").text
     assert page.count("Went on by itself") == 4
     assert len(many) == len(few)
+
+
+def test_of_two_auditors_at_the_same_moment_one_decides(app, client, all_drawn, make_run):  # noqa: F811
+    """Opposite decisions on many audits, sent at once: each audit has one, and its product is as that one says."""
+    runs = [make_run() for _ in range(3)]
+    answer_bells()
+    users = [factories.make_member(client, "reviewer") for _ in range(2)]
+    start = threading.Barrier(2)
+
+    def decide(user, typed):
+        answers = []
+        for run in runs:
+            start.wait()
+            with app.app_context(), tenant(client.id, user.id, "reviewer"):
+                try:
+                    with transaction() as session:
+                        services.decide(
+                            session,
+                            run.id,
+                            forms.parse(typed)[1],
+                            user_id=user.id,
+                            user_name=user.name,
+                            actor=Actor(user_id=user.id),
+                        )
+                    answers.append("decided")
+                except Conflict:
+                    answers.append("late")
+                finally:
+                    db.session.remove()
+        return answers
+
+    with ThreadPoolExecutor(2) as both:
+        asked = [both.submit(decide, user, typed) for user, typed in zip(users, (RIGHT, WRONG), strict=True)]
+        answers = [one.result() for one in asked]
+    for number, run in enumerate(runs):
+        assert sorted(of_one[number] for of_one in answers) == ["decided", "late"]
+        review = db.session.execute(select(Review).where(Review.run_id == run.id)).scalar_one()
+        assert fresh(Product, run.product_id).name == review.after["name"]
+        assert (latest(run.product_id).id != run.id) == (review.decision == "corrected")

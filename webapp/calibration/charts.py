@@ -6,7 +6,7 @@ from typing import NamedTuple
 from webapp.phases.calibration.estimates import Bin, Point, Week
 
 WIDTH, HEIGHT = 360, 240
-LEFT, RIGHT, TOP, BOTTOM = 40, 10, 12, 34
+LEFT, RIGHT, TOP, BOTTOM = 34, 10, 26, 34
 TICKS = (0, 20, 40, 60, 80, 100)
 FEW = 5
 """Decisions from which a share is drawn; of fewer it would mislead."""

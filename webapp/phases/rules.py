@@ -66,7 +66,7 @@ def used_in(found: Analysis) -> set[str]:
 def _changed(field: Field, ruling: Ruling) -> Field:
     was = f"“{field.value}”" if field.value else "nothing"
     says = f"A rule accepted by {ruling.by} on {ruling.on:%d %b %Y} puts this in the place of {was}."
-    others = [Alternative(value=field.value, confidence=field.confidence)] if field.value else []
+    others = [Alternative(value=field.value, confidence=min(50, field.confidence))] if field.value else []
     return Field(
         value=ruling.new,
         confidence=max(CONFIDENCE, field.confidence) if ruling.new else 0,

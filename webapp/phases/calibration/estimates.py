@@ -11,6 +11,8 @@ from webapp.phases.calibration.bounds import Share, share
 
 BINS = tuple((low, min(100, low + 9 if low < 90 else 100)) for low in range(0, 100, 10))
 """Bounds of the bins of scores, both included."""
+DAILY = 10
+"""From so many products a day in between, figures are per day; of fewer, per month."""
 
 
 class Judged(NamedTuple):
@@ -107,7 +109,7 @@ def simulate(
     """
     low, high = sorted((now, threshold))
     between = sum(count for shown, count in counts.items() if low <= shown < high)
-    period = 1 if between >= days else 30
+    period = 1 if between >= DAILY * days else 30
     products = between * period / max(days, 1.0)
     right = _right([entry for entry in judged if low <= entry.shown < high])
     sign = 1 if threshold >= now else -1
