@@ -20,6 +20,7 @@ from webapp.catalog.models import Catalog
 from webapp.config import Config
 from webapp.database import db, system_engine, tenant, transaction
 from webapp.errors import ConfigError, DomainError, Invalid, NotFound
+from webapp.pipeline.commands import train_matcher_command
 from webapp.providers.commands import import_offers_command
 
 FIRST_CLIENT = "My company"
@@ -38,6 +39,7 @@ def init_app(app: Flask) -> None:
         link_command,
         import_offers_command,
         fit_calibration_command,
+        train_matcher_command,
     )
     for command in ours:
         app.cli.add_command(command)

@@ -20,7 +20,7 @@ from webapp.errors import PermanentError
 from webapp.learning import services as learning
 from webapp.lib.fingerprint import fingerprint
 from webapp.phases import facts
-from webapp.pipeline import findings, services, settling
+from webapp.pipeline import findings, matchers, services, settling
 from webapp.pipeline.knowledge import AskedOffers, ClientReference, same_photo, with_experience
 from webapp.pipeline.models import PhaseName, Run
 from webapp.pipeline.sampling import Sampling
@@ -163,9 +163,10 @@ def _market(case: Case, lease: Lease) -> Result:
     identity = _identity(case)
     research = _engine(PhaseName.MARKET)
     offers = AskedOffers(lease, sources.configured(), sources.patience_seconds())
-    found = research(identity, offers, lease.report, datetime.now(UTC), currency=case.subject.currency)
+    matcher = matchers.matcher_for(lease.claim.client_id)
+    found = research(identity, offers, lease.report, datetime.now(UTC), currency=case.subject.currency, matcher=matcher)
     found = msgspec.structs.replace(found, not_asked=tuple(offers.not_asked.values()))
-    return found, (identity, case.subject.currency)
+    return found, (identity, case.subject.currency, matcher.source)
 
 
 def _seo(case: Case, lease: Lease) -> Result:

@@ -10,6 +10,7 @@ from webapp.lib.text import clean, cut, fold, unique
 from webapp.phases.channels import CONDITION_WORDS
 from webapp.phases.facts import Alternative, Condition, Evidence, Field, Identity, Market, Offer, Offers, Report
 from webapp.phases.market import prices
+from webapp.phases.market.matchers import Matcher, Rules
 from webapp.phases.market.sightings import Sighting, choose_currency, in_play, put_aside_unfit, sight, web_link
 
 MARKETPLACES = ("amazon", "ebay", "walmart", "allegro", "bol", "cdiscount", "otto", "kaufland", "rakuten", "etsy")
@@ -23,17 +24,25 @@ LISTED_OFFERS = 100
 EVIDENCE_SHOWN = 5
 
 
-def research(identity: Identity, offers: Offers, report: Report, now: datetime, currency: str | None = None) -> Market:
+def research(
+    identity: Identity,
+    offers: Offers,
+    report: Report,
+    now: datetime,
+    currency: str | None = None,
+    matcher: Matcher | None = None,
+) -> Market:
     """Finds the offers for a product and works out what it sells for.
 
     Offers come by barcode first, then by words. Prices are never mixed across currencies: `currency` is taken, or
     that of most offers. The competitive price is the weighted median of the cheaper half of the offers that count
     (weights: freshness, match); the list price is the newest one; the marketplace price is the cheapest offer on the
-    best-known marketplace. `now`: aware; ages are counted from it. What `report` raises goes through.
+    best-known marketplace. `now`: aware; ages are counted from it. `matcher`: who judges which
+    offers are the same product, the rules by default. What `report` raises goes through.
     """
     candidates = _candidates(identity, offers, report)
     report(50, f"Comparing {_count(len(candidates), 'offer')} with the product")
-    found = sight(identity, candidates, now)
+    found = sight(identity, candidates, now, matcher or Rules())
     same = [one for one in found if one.match.same]
     misses = [one for one in found if not one.match.same and one.match.score >= NEAR_MISS][:LISTED_MISSES]
     report(75, f"Working out prices from {_count(len(same), 'offer')} of the same product")

@@ -20,7 +20,8 @@ were chosen, so not held out: of the pairs accepted at 80, 90 % are right on Abt
 they are 79 % and 75 % of all right pairs. Those pairs were chosen to be hard; most of the wrong ones differ in colour
 only."""
 
-_EXACT = 100
+EXACT = 100
+"""The match of a barcode in common."""
 _SUREST_WITHOUT_BARCODE = 97
 _SUREST_BY_NAME = 88
 _FOR = word_set("for fits fit compatible passend für fur pour para per replacement ersatz replaces suitable kompatibel")
@@ -42,6 +43,8 @@ class Match:
 
     score: int
     why: str
+    ruled_out: bool = False
+    """Something contradicts: another barcode, model number, size, pack, or it is an accessory."""
 
     @property
     def same(self) -> bool:
@@ -52,11 +55,11 @@ class Match:
 def compare(ours: Profile, theirs: Profile) -> Match:
     """How surely the two are the same product."""
     if ours.gtin14 and ours.gtin14 == theirs.gtin14:
-        return Match(_EXACT, "Same barcode")
+        return Match(EXACT, "Same barcode")
     likeness = _likeness(ours, theirs)
     model_agrees = _model_agrees(ours, theirs)
     if reason := _ruled_out(ours, theirs, model_agrees=model_agrees):
-        return Match(min(likeness // 2, SAME - 1), reason)
+        return Match(min(likeness // 2, SAME - 1), reason, ruled_out=True)
     brand_agrees = bool(ours.brand) and (_same_brand(ours.brand, theirs.brand) or _has_brand(theirs, ours.brand))
     if model_agrees:
         return _by_model(ours, theirs, likeness, brand_agrees=brand_agrees)

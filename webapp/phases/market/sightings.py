@@ -12,8 +12,8 @@ from webapp.phases.channels import CONDITION_WORDS
 from webapp.phases.facts import Condition, Identity, Offer, PricedOffer
 from webapp.phases.market import prices
 from webapp.phases.market.conditions import comparable, condition_of
-from webapp.phases.market.matching import Match, compare
-from webapp.phases.market.profile import of_identity, of_offer
+from webapp.phases.market.matchers import Matcher
+from webapp.phases.market.matching import Match
 
 STALE_DAYS = 365
 """Older offers are set aside as long as there are fresher ones."""
@@ -75,19 +75,18 @@ def web_link(link: str | None) -> str | None:
     return text if parts.scheme in ("http", "https") and parts.netloc and len(text) <= 2000 else None
 
 
-def sight(identity: Identity, offers: Sequence[Offer], now: datetime) -> list[Sighting]:
+def sight(identity: Identity, offers: Sequence[Offer], now: datetime, matcher: Matcher) -> list[Sighting]:
     """Every offer with a usable price, compared with the product; best match first, then newest, then by id."""
-    ours = of_identity(identity)
+    priced = [offer for offer in offers if _has_price(offer)]
     seen = [
         Sighting(
             offer=offer,
-            match=compare(ours, of_offer(offer)),
+            match=match,
             condition=condition_of(offer),
             age_days=max((_utc(now) - _utc(offer.seen_at)).days, 0),
             currency=clean(offer.currency).upper(),
         )
-        for offer in offers
-        if _has_price(offer)
+        for offer, match in zip(priced, matcher.judge(identity, priced), strict=True)
     ]
     return sorted(seen, key=lambda one: (-one.match.score, one.age_days, one.offer.price, one.offer.id))
 

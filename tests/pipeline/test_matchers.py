@@ -1,0 +1,117 @@
+"""Learned matchers in the app: trained by command, kept per client, used by phase 2, refused when unusable."""
+
+import random
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from tests import factories
+from tests.phases.matching_sets import matching_set, write_set
+from webapp.catalog.models import Catalog, Product
+from webapp.database import db, new_id, reading, tenant, transaction
+from webapp.lib.gtin import check_digit
+from webapp.phases.market.matchers import Rules, Trained
+from webapp.pipeline import matchers
+from webapp.pipeline.commands import train_matcher_command
+from webapp.providers.models import Offer
+
+
+@pytest.fixture
+def trader(in_app):
+    return client_named("Harbour Trade")
+
+
+@pytest.fixture(autouse=True)
+def own_folder(app, tmp_path, monkeypatch):
+    """Matchers of this test alone."""
+    monkeypatch.setitem(app.extensions, "lotline_config", replace(app.extensions["lotline_config"], var=tmp_path))
+
+
+def client_named(name: str):
+    client = factories.make_client(name, currency="EUR")
+    db.session.expunge(client)  # the command's sessions are not the test's
+    return client.id
+
+
+def train(app, *arguments):
+    return app.test_cli_runner().invoke(train_matcher_command, [str(each) for each in arguments])
+
+
+def gtin(number: int) -> str:
+    body = f"{400000000000 + number:013d}"
+    return body + str(check_digit(body))
+
+
+def settle(client_id, count: int = 40) -> None:
+    """Products that reviewers settled, and offers with their barcodes in other words."""
+    lefts, rights, _ = matching_set(count)
+    with tenant(client_id), transaction() as session:
+        catalog = Catalog(client_id=client_id, name="Goods", is_default=False)
+        session.add(catalog)
+        session.flush()
+        for number, (left, right) in enumerate(zip(lefts, rights, strict=True)):
+            session.add(
+                Product(
+                    id=new_id(), client_id=client_id, catalog_id=catalog.id, name=left.title, brand=left.brand,
+                    gtin14=gtin(number), fixed_fields=["brand", "gtin14", "name"],
+                )
+            )  # fmt: skip
+            session.add(
+                Offer(
+                    id=new_id(), client_id=client_id, source="shop", source_ref=str(number), title=right.title,
+                    model=right.model or None, gtin14=gtin(number), price=Decimal(random.Random(number).randint(5, 90)),
+                    currency="EUR", seen_at=datetime(2026, 5, 1, tzinfo=UTC),
+                )
+            )  # fmt: skip
+
+
+def test_a_fresh_installation_goes_by_the_rules(trader):
+    assert isinstance(matchers.matcher_for(trader), Rules)
+
+
+def test_what_is_trained_from_tables_serves_every_client(app, trader, tmp_path):
+    write_set(tmp_path / "set")
+    done = train(app, tmp_path / "set")
+    assert done.exit_code == 0, done.output
+    assert "Learned from 180 pairs" in done.output
+    found = matchers.matcher_for(trader)
+    assert isinstance(found, Trained)
+    assert len(found.source) == 64
+
+
+def test_what_reviewers_settled_is_learned_from_for_their_client_alone(app, trader):
+    settle(trader)
+    with tenant(trader), reading() as session:
+        lefts, _, pairs = matchers.settled_pairs(session)
+    assert len(lefts) == 40
+    assert sum(bool(pair.same) for pair in pairs) == 40
+    assert any(pair.same is False for pair in pairs)
+    done = train(app, "--client", "harbour-trade")
+    assert done.exit_code == 0, done.output
+    assert isinstance(matchers.matcher_for(trader), Trained)
+    assert isinstance(matchers.matcher_for(client_named("Someone Else")), Rules)
+
+
+def test_too_little_to_learn_from_is_said(app, trader):
+    settle(trader, count=8)
+    done = train(app, "--client", "harbour-trade")
+    assert done.exit_code == 1
+    assert "at least 20 pairs" in done.output
+    assert isinstance(matchers.matcher_for(trader), Rules)
+
+
+def test_an_unusable_file_is_left_aside(trader, caplog):
+    path = matchers.path_of(None)
+    path.parent.mkdir()
+    path.write_bytes(b'{"version":99,"checksum":"","learned":{}}')
+    assert isinstance(matchers.matcher_for(trader), Rules)
+    assert "matcher unusable" in caplog.text
+
+
+@pytest.mark.parametrize("arguments", [(), ("{folder}", "--client", "harbour-trade"), ("--client", "nobody")])
+def test_the_command_says_what_it_wants(app, trader, tmp_path, arguments):
+    done = train(app, *(argument.format(folder=tmp_path) for argument in arguments))
+    assert done.exit_code == 1
+    assert "Name either a folder" in done.output or "no client with the short name" in done.output

@@ -1,0 +1,53 @@
+"""`flask train-matcher`: learn which offers are the same product, from tables or from what reviewers settled."""
+
+from pathlib import Path
+
+import click
+from sqlalchemy import select
+
+from webapp.access.models import Client
+from webapp.audit import services as audit
+from webapp.database import reading, system_engine, tenant, transaction
+from webapp.errors import DomainError, NotFound
+from webapp.phases.matching.learning import Learned, TooFewPairs
+from webapp.phases.matching.tables import BadTable
+from webapp.pipeline import matchers
+
+
+@click.command("train-matcher")
+@click.argument("folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--client", "slug", help="Learn from what this client's reviewers settled, for this client alone.")
+def train_matcher_command(folder: Path | None, slug: str | None) -> None:
+    """Learn from FOLDER (tableA.csv, tableB.csv, train.csv, valid.csv) for everybody, or from a client's reviews."""
+    if (folder is None) == (slug is None):
+        raise DomainError("Name either a folder with tables or a client: train-matcher FOLDER, or --client SLUG.")
+    try:
+        if slug is not None:
+            learned, path = _from_reviews(slug)
+        else:
+            learned = matchers.learn_from_tables(folder or Path())
+            path = matchers.keep(learned, None)
+    except (BadTable, TooFewPairs) as error:
+        raise DomainError(f"Nothing was learned: {error}.") from None
+    figures = learned.figures
+    click.echo(f"Learned from {figures['pairs']:.0f} pairs, {figures['same']:.0f} of them the same product: {path}")
+    click.echo(f"On records that were held out: F1 {figures['f1']:.1%}, calibration error {figures['ece']:.3f}.")
+    if learned.accept is None:
+        click.echo("No score was right often enough: nothing will be accepted by it alone.")
+    else:
+        click.echo(f"Accepted unseen from a probability of {learned.accept:.0%} on.")
+
+
+def _from_reviews(slug: str) -> tuple[Learned, Path]:
+    with system_engine().connect() as connection:
+        client_id = connection.execute(select(Client.id).where(Client.slug == slug)).scalar_one_or_none()
+    if client_id is None:
+        raise NotFound(f"There is no client with the short name {slug!r}.")
+    with tenant(client_id):
+        with reading() as session:
+            learned = matchers.learn_from_reviews(session)
+        path = matchers.keep(learned, client_id)
+        with transaction():
+            details = {"source": learned.source, **learned.figures}
+            audit.record(audit.SYSTEM, "matcher_trained", client_id=client_id, table="products", details=details)
+    return learned, path
