@@ -12,17 +12,17 @@
     window.htmx.process(row);
   };
 
-  document.addEventListener("htmx:oobErrorNoTarget", (event) => {
-    const row = event.detail.content;
+  document.addEventListener("live:newcomer", (event) => {
+    const row = event.detail;
     if (!row.id?.startsWith("row-") || !("firstPage" in rows.dataset)) return;
     const fits = rows.dataset.filter === "all" || rows.dataset.filter === row.dataset.state;
-    if (fits && !document.getElementById(row.id)) place(row);
+    if (fits) place(row);
   });
 
   document.addEventListener("htmx:oobBeforeSwap", (event) => {
     const { target, fragment } = event.detail;
     const row = fragment.firstElementChild;
-    if (target.parentElement !== rows || runOf(target) === runOf(row) || !("firstPage" in rows.dataset)) return;
+    if (!row || target.parentElement !== rows || runOf(target) === runOf(row) || !("firstPage" in rows.dataset)) return;
     event.detail.shouldSwap = false;
     target.remove();
     place(row);

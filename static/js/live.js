@@ -103,10 +103,30 @@
   const swap = (html) => {
     const template = document.createElement("template");
     template.innerHTML = html;
-    for (const child of template.content.children) {
+    for (const child of [...template.content.children]) {
       if (!child.hasAttribute("hx-swap-oob")) child.setAttribute("hx-swap-oob", "true");
+      if (!hasPlace(child)) announce(child);
     }
     htmx.swap(root, template.innerHTML, { swapStyle: "none", swapDelay: 0, settleDelay: 0 });
+  };
+
+  // What this page has no place for is not swapped, which htmx would call an error; whoever can use it may take it.
+  const hasPlace = (element) => !/^(true|delete)$/.test(element.getAttribute("hx-swap-oob")) || !element.id || document.getElementById(element.id);
+
+  const announce = (element) => {
+    element.remove();
+    if (element.getAttribute("hx-swap-oob") === "delete") return;
+    element.removeAttribute("hx-swap-oob");
+    document.dispatchEvent(new CustomEvent("live:newcomer", { detail: element }));
+  };
+
+  const isNewcomer = (message) => {
+    const [, id, way] = /^\s*<\w+\s+id="([^"]+)"[^>]*?\shx-swap-oob="([^"]+)"/.exec(message) || [];
+    if (!id || !/^(true|delete)$/.test(way) || document.getElementById(id)) return false;
+    const template = document.createElement("template");
+    template.innerHTML = message;
+    for (const child of [...template.content.children]) announce(child);
+    return true;
   };
 
   // --- the socket
@@ -152,7 +172,7 @@
   document.addEventListener("htmx:wsBeforeMessage", (event) => {
     since = Date.now();
     const mark = /^<!--(\w+)-->$/.exec(event.detail.message)?.[1];
-    if (mark) event.preventDefault(); // nothing to swap
+    if (mark || isNewcomer(event.detail.message)) event.preventDefault(); // nothing to swap
     if (mark === "live") becomeLive();
     else if (mark === "stale") loseTouch();
     else if (isLive) freshAt = Date.now();
