@@ -16,6 +16,7 @@ from flask import current_app
 from sqlalchemy import text
 
 from tests.factories import default_catalog_id, make_member, make_photo, make_product
+from tests.servers import as_owner
 from webapp import create_app, queue
 from webapp.access import sessions
 from webapp.access.models import Client, Role, User
@@ -103,6 +104,8 @@ def main() -> None:
             tokens = [_token(make_member(client, Role.STAFF), client) for _ in range(users)]
             uploader = make_member(client, Role.STAFF)
             drives = [_drive(client, uploader, number) for number in range(runs)]
+            with as_owner(current_app.extensions["lotline_config"].database_url) as owner:
+                owner.execute("ANALYZE")  # as autovacuum does within a minute: without it plans are for empty tables
             _say(
                 client=str(client_id),
                 cookie=current_app.config["ACCESS_COOKIE"],

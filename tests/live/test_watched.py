@@ -1,0 +1,33 @@
+"""Whose topics are watched, and when their streams are due."""
+
+from uuid import uuid4
+
+from webapp.live.watched import Watched
+
+FAR = 1e12
+
+
+def test_a_stream_matters_only_while_something_of_its_clients_is_watched():
+    watched, mine, others = Watched(), uuid4(), uuid4()
+    watched.add("run:a", mine)
+    watched.note(1, mine, 5)
+    watched.note(2, others, 5)
+    assert watched.backlog.take(FAR, 10) == (mine, [1])
+    watched.remove("run:a", mine)
+    assert watched.backlog.take(FAR, 10) is None
+    assert not watched.clients
+
+
+def test_a_stream_that_was_just_rendered_rests_and_then_shows_the_newest():
+    watched, mine = Watched(pause_seconds=3600), uuid4()
+    watched.add("client:a", mine)
+    watched.note(1, mine, 1)
+    assert watched.backlog.take(0.0, 10) == (mine, [1])
+    watched.backlog.finish(1, 1)
+    watched.note(1, mine, 2)
+    watched.note(1, mine, 3)
+    rests_until = watched.backlog.next_at()
+    assert rests_until is not None
+    assert watched.backlog.take(rests_until - 1, 10) is None
+    assert watched.backlog.take(rests_until, 10) == (mine, [1])
+    assert watched.backlog.span(1, 3) == (1, 3)
