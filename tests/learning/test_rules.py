@@ -11,7 +11,7 @@ from webapp.catalog.models import Product
 from webapp.database import db, transaction
 from webapp.learning import services
 from webapp.learning.models import Correction, Rule, RuleState, RuleUse
-from webapp.pipeline import live
+from webapp.pipeline import findings
 from webapp.pipeline.models import PhaseName, Run
 
 BETTER = {"name": "Kettle K1", "brand": "Acme", "model": "", "condition": "", "gtin": "4006381333931"}
@@ -102,7 +102,7 @@ def test_an_accepted_rule_is_a_witness_of_the_next_analysis(proposed, admin, mak
     answer_bells()
     assert fresh(Product, run.product_id).name == "Kettle K1"
     with transaction() as session:
-        found = live.found_of(session, run.id)["analysis"]
+        found = findings.read_all(session, run.id)[1][PhaseName.ANALYSIS]
     assert "accepted by Ann" in found.name.evidence[0].says
     use = db.session.execute(select(RuleUse)).scalar_one()
     assert (use.rule_id, use.run_id) == (rule.id, run.id)
