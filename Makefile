@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run flask backup restore test lint lock bench-pipeline bench-products bench-identify bench-match bench-uploads bench-live venv packages test-packages node-packages redis
+.PHONY: help setup run flask backup restore test lint lock bench-pipeline bench-products bench-identify bench-match bench-uploads bench-live faults venv packages test-packages node-packages redis
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -66,6 +66,9 @@ bench-uploads: setup test-packages ## Post each file of a folder with a manifest
 
 bench-live: setup test-packages ## From commit to browser under load, and 1,000 reconnects: make bench-live [SOCKETS=500] [RATE=200]
 	@SOCKETS="$(SOCKETS)" RATE="$(RATE)" $(PY) -m tests.bench.bench_live
+
+faults: setup test-packages ## Kill anything, and look: make faults [SEED=7] [DURATION=100] [ROUNDS=1]
+	@$(PY) -m tests.faults
 
 # A folder that another Python made, or that was left half made, is made anew.
 venv:

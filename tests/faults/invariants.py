@@ -129,6 +129,21 @@ INVARIANTS = {
     """,
 }
 
+PROMPT = "work that is ready starts promptly while a slot is idle"
+_LATE = f"""
+    WITH {_MOVES}
+    SELECT m.work_id, extract(epoch FROM m.at - greatest(w.created_at, free.at))::float8 AS seconds
+    FROM moves m JOIN work w ON w.id = m.work_id
+    CROSS JOIN LATERAL (SELECT max(at) AS at FROM moves e WHERE e.came_from = 'running' AND e.at <= m.at) AS free
+    WHERE m.went_to = 'running' AND m.at > greatest(w.created_at, free.at) + make_interval(secs => %s)
+"""
+
+
+def late(owner: psycopg.Connection[Any], most_seconds: float) -> list[Any]:
+    """What started more than so long after it was ready and a slot was free; for times without faults, in which all
+    that is not under way is ready."""
+    return owner.execute(_LATE, (most_seconds,)).fetchall()
+
 
 def broken(owner: psycopg.Connection[Any], *, but: tuple[str, ...] = ()) -> dict[str, list[Any]]:
     """The rows of each invariant that does not hold, by its name; `owner` sees all clients' rows."""

@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from tests import factories
+from tests import factories, payments
 from tests.faults import invariants
 from tests.faults.people import Person, draw
 from tests.pipeline.conftest import answer_bells
@@ -31,6 +31,7 @@ from webapp.work.dispatcher import Dispatcher
 
 PATIENCE_SECONDS = 60
 SLOT = ("-m", "tests.bench.empty", "heavy", "light")
+PAYING_SLOT = ("-m", "tests.work.paying_slot", "heavy", "light")
 DISPATCHER = ("worker.py", "dispatcher")
 WEB = ("-m", "gunicorn", "-c", "webapp/supervisor/gunicorn_conf.py", "webapp.wsgi:app")
 
@@ -52,6 +53,7 @@ WORKING = (
     "finish.after_commit",
     "finish.after_commit:4",
 )
+CALLING = ("call.after_intent", "call.after_call", "call.after_memo")
 RINGING = ("dispatch.before_ring",)
 REAPING = ("reap.before_commit", "reap.after_commit")
 
@@ -108,8 +110,8 @@ def at_web(app, client, start) -> Iterator[Callable[..., Person]]:
 
     def end() -> None:
         for server in servers:
-            server.terminate()
-            server.wait(PATIENCE_SECONDS)
+            server.kill()  # its workers go with it
+            server.wait()
         servers.clear()
 
     yield enter
@@ -122,10 +124,10 @@ def finish_all(app, owner, start) -> Iterator[Callable[[], None]]:
     stop = threading.Event()
     threads: list[threading.Thread] = []
 
-    def finish() -> None:
+    def finish(slot: tuple[str, ...] = SLOT, **env: str) -> None:
         threads.append(threading.Thread(target=Dispatcher(app).run, args=(stop,), daemon=True))
         threads[-1].start()
-        start(SLOT)
+        start(slot, **env)
         wait_for(lambda: owner.execute("SELECT array_agg(DISTINCT state) FROM runs").fetchone() == (["completed"],))
         assert invariants.broken(owner) == {}
 
@@ -161,7 +163,7 @@ def count(owner, table: str) -> int:
 def test_every_crash_point_of_the_code_is_tried_and_every_tried_one_is_there():
     pattern = re.compile(r'crash_point\("([\w.]+)"\)')
     there = {name for file in Path(CLONE, "webapp").rglob("*.py") for name in pattern.findall(file.read_text())}
-    tried = {point.partition(":")[0] for point in (*UPLOADING, *DECIDING, *WORKING, *RINGING, *REAPING)}
+    tried = {point.partition(":")[0] for point in (*UPLOADING, *DECIDING, *WORKING, *CALLING, *RINGING, *REAPING)}
     assert there == tried
 
 
@@ -219,6 +221,21 @@ def test_work_whose_slot_dies_is_done_once_by_the_next(point, app, make_run, sta
     with_bells(app, lambda: slot.poll() is not None)
     assert crashes(slot)
     finish_all()
+
+
+@pytest.mark.parametrize("point", CALLING)
+@pytest.mark.parametrize("bank_knows_keys", [True, False])
+def test_a_payment_in_whose_middle_the_slot_dies_is_made_once(point, bank_knows_keys, app, make_run, start, finish_all):
+    make_run()
+    with payments.running() as bank:
+        bank.knows_keys = bank_knows_keys
+        env = {"BANK": bank.url, "REPEAT": "idempotent" if bank_knows_keys else "once", "LOOKS_UP": "yes"}
+        slot = start(PAYING_SLOT, point, **env)
+        with_bells(app, lambda: slot.poll() is not None)
+        assert crashes(slot)
+        assert len(bank.payments) == (point != "call.after_intent")
+        finish_all(PAYING_SLOT, **env)
+        assert len(bank.payments) == 1
 
 
 def test_work_kills_only_so_many_workers_before_it_has_failed(app, make_run, start, owner):

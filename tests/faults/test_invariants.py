@@ -3,7 +3,7 @@
 import pytest
 
 from tests import factories
-from tests.faults.invariants import INVARIANTS, broken
+from tests.faults.invariants import INVARIANTS, broken, late
 from tests.pipeline.conftest import answer_bells
 from webapp.catalog.models import Product
 from webapp.database import transaction
@@ -114,3 +114,11 @@ def test_each_invariant_is_tried():
 def test_a_broken_database_is_seen(sound, name, damage):
     sound.execute(damage)
     assert name in broken(sound)
+
+
+def test_a_start_that_comes_late_is_seen(sound):
+    assert late(sound, 60) == []
+    sound.execute(
+        "UPDATE events SET at = at + interval '2 min' WHERE data->>'to' = 'running' AND data->>'phase' = 'seo'"
+    )
+    assert len(late(sound, 60)) == 1

@@ -329,3 +329,19 @@ def test_any_order_of_what_people_workers_and_time_do(app, owner):
             print_blob=False,
         ),
     )
+
+
+def test_a_worker_that_hands_back_what_was_stopped_meanwhile_does_it_in_silence(app, make_run):
+    run = make_run()
+    with transaction() as session:
+        work_id = session.execute(db.text("SELECT work_id FROM phases WHERE number = 1")).scalar_one()
+        claim = work.claim(session, work_id, "worker:1", 3600)
+        pipeline.stop_phase(session, run.id, 1)
+    app.config["PHASE_ENGINES"][PhaseName.ANALYSIS] = "tests.pipeline.engines.unsure"
+    draining = threading.Event()
+    draining.set()
+    tasks._do(Lease(claim, 3600, draining), app.extensions["lotline_config"])
+    with transaction() as session:
+        assert (
+            session.execute(db.text("SELECT state FROM work WHERE id = :id"), {"id": work_id}).scalar_one() == "stopped"
+        )

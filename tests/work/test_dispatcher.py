@@ -152,6 +152,17 @@ def test_an_expired_lease_makes_the_work_ready_and_counts_a_crash(dispatcher):
     assert "stopped answering" in last.message
 
 
+def test_what_a_worker_lost_keeps_its_place_before_what_came_later(dispatcher):
+    client = make_client()
+    [lost] = backlog(client, 1, lane="heavy")
+    with tenant(client.id), transaction() as session:
+        services.claim(session, lost, "slot", 15)
+    backlog(client, 20, lane="heavy")
+    change(client, lost, "lease_until = now() - interval '1 second'")
+    dispatcher.round()
+    assert rung("heavy")[0] == lost
+
+
 def test_waiting_work_wakes_when_its_time_has_come(dispatcher):
     client = make_client()
     late, early = backlog(client, 2)

@@ -117,6 +117,7 @@ def call(
         session.execute(_ANSWER, {"work_id": claim.work_id, "key": key, "output": _encoded(memo)})
         if circuit:
             circuits.succeeded(session, circuit, admission)
+    crash_point("call.after_memo")
     return memo
 
 

@@ -33,7 +33,11 @@ _NO_LEASE = "lease_token = NULL, lease_owner = NULL, lease_until = NULL, deadlin
 _NO_WAIT = "waits_for = NULL, waits_since = NULL"
 _NO_TROUBLE = f"{_NO_LEASE}, {_NO_WAIT}, last_error = NULL, cause = NULL"
 _EFFECTS: dict[WorkState, str] = {
-    S.READY: f"{_NO_LEASE}, dispatched_at = NULL, run_at = clock_timestamp(), finished_at = NULL",
+    # What a worker lost or handed back keeps its place in the queue: it has waited for a lease already.
+    S.READY: (
+        f"{_NO_LEASE}, dispatched_at = NULL, finished_at = NULL,"
+        " run_at = CASE state WHEN 'running' THEN run_at ELSE clock_timestamp() END"
+    ),
     S.RUNNING: (
         "epoch = epoch + 1, lease_token = gen_random_uuid(), lease_owner = :owner,"
         " lease_until = clock_timestamp() + make_interval(secs => :lease),"

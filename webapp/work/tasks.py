@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 import time
+from contextlib import suppress
 from uuid import UUID
 
 from flask import current_app
@@ -94,7 +95,7 @@ def _do(lease: Lease, config: Config) -> None:
     except LeaseLost:
         log.info("lease_lost")
     except HandBack:
-        with transaction() as session:
+        with suppress(LeaseLost), transaction() as session:  # it may be stopped, or somebody else's, by now
             services.hand_back(session, claim)
     except CircuitOpen as error:
         _wait_behind(claim, error)

@@ -1,0 +1,49 @@
+"""How long work lay still after its worker was lost: from the loss to the next start."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tests.faults.nemesis import Loss, Outage
+from tests.faults.sight import Sight
+
+GRACE_SECONDS = 2.0
+"""The next start is to come within a lease and this."""
+
+_MOVES = """
+    SELECT extract(epoch FROM at)::float8, data->>'from', data->>'to' FROM events
+    WHERE data ? 'to' AND (data->>'work')::bigint = %s AND extract(epoch FROM at) > %s ORDER BY seq LIMIT 2
+"""
+
+
+class Recovery(NamedTuple):
+    """One loss: how long until the next start, how much of that until the loss was noticed, both in seconds."""
+
+    seconds: float
+    noticed_after: float
+    how: str
+
+
+def recoveries(sight: Sight, losses: Sequence[Loss], outages: Sequence[Outage]) -> list[Recovery]:
+    """From each loss to the next start, less the time in which Postgres or Redis were away; the longest last.
+
+    Left out is work that somebody stopped meanwhile, or that had come to its end just before the blow.
+    """
+    found = []
+    for loss in losses:
+        moves = sight.rows(_MOVES, (loss.work_id, loss.at))
+        if [move[1:] for move in moves] == [("running", "ready"), ("ready", "running")]:
+            ready, start = moves[0][0], moves[1][0]
+            noticed, started = (upto - loss.at - _away(loss.at, upto, outages) for upto in (ready, start))
+            found.append(Recovery(started, noticed, loss.how))
+    return sorted(found)
+
+
+def _away(begin: float, end: float, outages: Sequence[Outage]) -> float:
+    """How much of the time between was an outage, overlaps counted once."""
+    total, upto = 0.0, begin
+    for outage in sorted(outages, key=lambda each: each.begin):
+        start, stop = max(outage.begin, upto), min(outage.end, end)
+        if stop > start:
+            total += stop - start
+            upto = stop
+    return total
