@@ -11,12 +11,13 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Engine, event
 
 from tests.faults import phases
-from webapp import create_app, logs
-from webapp.work import dispatcher, services, slots
+from webapp import create_app, logs, queue
+from webapp.work import dispatcher, signals, slots
 
 EPOCH = re.compile(r"\s+AND epoch = %\(\w+\)s(::\w+)?")
 TOKEN = re.compile(r"\s+AND lease_token = %\(\w+\)s(::\w+)?")
@@ -36,11 +37,11 @@ def no_token() -> None:
 def ring_before_commit() -> None:
     """The bell rings when the move is made, and the commit follows a moment later."""
 
-    def at_once(callback: Callable[[], object]) -> None:
-        callback()
+    def at_once(lane: str, client_id: UUID, work_id: int) -> None:
+        queue.ring(lane, [(client_id, work_id)])
         time.sleep(EARLY_SECONDS)
 
-    services.after_commit = at_once  # type: ignore[attr-defined]
+    signals.ring = at_once
 
 
 def forget_nothing() -> None:
