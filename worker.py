@@ -1,6 +1,7 @@
 """Starts slots and the dispatcher: `python worker.py` all that this machine is to run, `python worker.py slot heavy`,
 `python worker.py slot light bulk` or `python worker.py dispatcher` one process."""
 
+import os
 import signal
 import sys
 import threading
@@ -11,6 +12,8 @@ from webapp import config, logs
 def main(arguments: list[str]) -> None:
     """Run until told to stop."""
     logs.configure(" ".join(["worker", *arguments]))
+    # Before numpy is loaded: the matrices of analysis are small, and a second thread only waits for the first.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with config.exit_on_config_error():
         match arguments:
             case []:
