@@ -16,6 +16,7 @@ from sqlalchemy import Engine, event
 from werkzeug.test import TestResponse
 
 from tests import servers
+from tests.chromium import browser as browser_fixture  # noqa: F401
 from tests.servers import Servers
 from webapp.access import passwords, sessions
 from webapp.access.models import Client, User

@@ -1,14 +1,13 @@
 """static/js/live.js with htmx and its websocket extension, in a real browser under the strict content policy."""
 
 import re
-import shutil
 import threading
 import time
 from contextlib import ExitStack
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from tests.live.web_server import free_port, gunicorn
 from webapp.live import audience, wire
@@ -16,12 +15,9 @@ from webapp.live import audience, wire
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        yield browser
-        browser.close()
+@pytest.fixture
+def chromium(browser):
+    return browser
 
 
 class Server:

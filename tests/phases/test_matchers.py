@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from tests.phases.matching_sets import matching_set
 from webapp.phases.facts import Identity, Offer
-from webapp.phases.market.matchers import Rules, Trained, score_of
+from webapp.phases.market.matchers import Rules
 from webapp.phases.market.matching import SAME
+from webapp.phases.market.trained import Trained, score_of
 from webapp.phases.matching.boosting import Growth
 from webapp.phases.matching.keeping import UnusableMatcher, from_bytes, to_bytes
 from webapp.phases.matching.learning import Learned, learn

@@ -1,6 +1,7 @@
 """`flask train-matcher`: learn which offers are the same product, from tables or from what reviewers settled."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from sqlalchemy import select
@@ -9,9 +10,11 @@ from webapp.access.models import Client
 from webapp.audit import services as audit
 from webapp.database import reading, system_engine, tenant, transaction
 from webapp.errors import DomainError, NotFound
-from webapp.phases.matching.learning import Learned, TooFewPairs
-from webapp.phases.matching.tables import BadTable
-from webapp.pipeline import matchers
+
+if TYPE_CHECKING:
+    from webapp.phases.matching.learning import Learned
+
+# What learns brings numpy, which the web process must not load: it is imported where it is used.
 
 
 @click.command("train-matcher")
@@ -19,6 +22,10 @@ from webapp.pipeline import matchers
 @click.option("--client", "slug", help="Learn from what this client's reviewers settled, for this client alone.")
 def train_matcher_command(folder: Path | None, slug: str | None) -> None:
     """Learn from FOLDER (tableA.csv, tableB.csv, train.csv, valid.csv) for everybody, or from a client's reviews."""
+    from webapp.phases.matching.learning import TooFewPairs
+    from webapp.phases.matching.tables import BadTable
+    from webapp.pipeline import matchers
+
     if (folder is None) == (slug is None):
         raise DomainError("Name either a folder with tables or a client: train-matcher FOLDER, or --client SLUG.")
     try:
@@ -38,7 +45,9 @@ def train_matcher_command(folder: Path | None, slug: str | None) -> None:
         click.echo(f"Accepted unseen from a probability of {learned.accept:.0%} on.")
 
 
-def _from_reviews(slug: str) -> tuple[Learned, Path]:
+def _from_reviews(slug: str) -> "tuple[Learned, Path]":
+    from webapp.pipeline import matchers
+
     with system_engine().connect() as connection:
         client_id = connection.execute(select(Client.id).where(Client.slug == slug)).scalar_one_or_none()
     if client_id is None:

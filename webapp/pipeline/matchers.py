@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from webapp.catalog.models import Product
 from webapp.database import new_id
 from webapp.phases.facts import Offer
-from webapp.phases.market.matchers import Matcher, Rules, Trained
+from webapp.phases.market.matchers import Matcher, Rules
+from webapp.phases.market.trained import Trained
 from webapp.phases.matching.entry import Entry
 from webapp.phases.matching.keeping import UnusableMatcher, from_bytes, to_bytes
 from webapp.phases.matching.learning import Learned, learn
