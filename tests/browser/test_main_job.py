@@ -87,7 +87,7 @@ def test_photos_become_a_listing_before_ones_eyes(
 
 
 def test_an_unsure_product_is_reviewed_to_its_end(page: Page, tmp_path: Path, photos: dict[str, list[Path]]) -> None:
-    # Photos that nobody settled: what the other width confirmed is recognised by the same photo, so each width tilts them its own way.
+    # Tilted, each width its own way: the very photos that the other width confirmed would be recognised.
     taken_anew = []
     for path in photos["grinder"]:
         taken_anew.append(tmp_path / path.name)

@@ -79,6 +79,24 @@ def test_progress_sends_only_the_phase_that_made_it(client, make_run, request_li
     assert "".join(sent.split()) == "".join(piece(page, f"phase-{run.id}-{number}").split())
 
 
+def test_progress_told_late_leaves_room_for_the_head_that_follows(client, make_run, request_like):
+    """The card is read when the run has moved on already; the hub drops a head that is not newer than what it sent."""
+    run = make_run()
+    with transaction() as session:
+        place = session.execute(select(Phase).where(Phase.run_id == run.id, Phase.number == 1)).scalar_one()
+        lease = work.claim(session, place.work_id, "a test", 60)
+    before = fresh(Stream, run.stream_id).seq
+    with transaction() as session:
+        work.report(session, lease, 40, "Reading barcodes", 60, loud=False)
+    with transaction() as session:
+        work.fail(session, lease, "a test", final=True)
+    watched = live.run_topic(run.id).__eq__
+    [progress] = live.frames(run.stream_id, before, before + 1, watched)
+    head = live.frames(run.stream_id, before + 1, before + 2, watched)[0]
+    assert (progress.key, head.key) == ("head", "head")
+    assert progress.seq < head.seq
+
+
 def piece(html, name):
     """The list item of this id."""
     start = html.index(f'<li id="{name}"')

@@ -69,7 +69,7 @@ def frames(stream_id: int, after_seq: int, seq: int, watched: Callable[[str], bo
             return _gone(session, stream_id, seq, watched)
         news = cards.news(session, stream_id, after_seq, seq)
         topic = run_topic(card.id)
-        out = _news_of_page(session, topic, card, news, is_known=after_seq > 0) if watched(topic) else []
+        out = _news_of_page(session, topic, card, news, after_seq, seq) if watched(topic) else []
         for user_id in dict.fromkeys((None, card.created_by)):
             desk = desk_topic(card.client_id, user_id)
             if card.is_latest and watched(desk):
@@ -80,16 +80,17 @@ def frames(stream_id: int, after_seq: int, seq: int, watched: Callable[[str], bo
 
 
 def _news_of_page(
-    session: Session, topic: str, card: cards.RunCard, news: cards.News, *, is_known: bool
+    session: Session, topic: str, card: cards.RunCard, news: cards.News, after_seq: int, seq: int
 ) -> list[Frame]:
-    """What a run's page does not show yet; everything, unless it `is_known` what it shows."""
+    """What a run's page that shows the events up to `after_seq` does not show yet; everything, if that is not known."""
     lines = [Frame(topic, "log", line.seq, parts.line(card.id, line, "afterbegin")) for line in reversed(news.lines)]
-    if not is_known or None in news.moved:
+    if not after_seq or None in news.moved:
         return _page(session, topic, card) + lines
     if not news.moved:
-        # Under the head's key: whoever has a newer head gets no older piece of it.
+        # Under the head's key: whoever has a newer head gets no older piece of it. Numbered by the events that it
+        # tells, not by the card, which may be ahead: a head with the card's number is still to come, and goes out.
         places = [parts.phase(card, phase, REPLACE) for phase in card.phases if phase.name in news.progressed]
-        return [Frame(topic, "head", card.seq, "".join(places)), *lines] if places else lines
+        return [Frame(topic, "head", seq, "".join(places)), *lines] if places else lines
     found = parts.Found(session, card, subjects.photos(session, card.product_id))
     out = [_head(topic, card), _title(topic, card)]
     # An empty panel says what it waits for, which others bring about.
