@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from tests import factories
 from tests.pipeline.conftest import answer_bells, fresh
 from webapp.database import transaction
-from webapp.pipeline import cards, live, parts, subjects
+from webapp.pipeline import cards, live, parts, services, subjects
 from webapp.pipeline.models import Phase, Run
 from webapp.work import services as work
 from webapp.work.models import Event, Stream
@@ -154,6 +154,17 @@ def test_a_desk_starts_with_its_counts_and_newest_rows(client, make_run, request
     frames = live.state(live.desk_topic(client.id, None))
     assert frames[0].key == "counts"
     assert [frame.key for frame in frames[1:]] == [f"row:{run.id}" for run in runs]
+
+
+def test_a_desk_that_was_away_loses_the_rows_of_what_was_removed(client, make_run, request_like):
+    run = make_run()
+    with transaction() as session:
+        services.remove_product(session, run.product_id, None)
+    html = live.html(live.desk_topic(client.id, None))
+    assert f'<li id="row-{run.product_id}" hx-swap-oob="delete"></li>' in html
+    with transaction() as session:
+        services.put_back(session, run.product_id)
+    assert 'hx-swap-oob="delete"' not in live.html(live.desk_topic(client.id, None))
 
 
 def test_a_run_that_gave_way_to_a_newer_one_leaves_the_desk_alone(client, make_run, request_like):

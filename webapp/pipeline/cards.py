@@ -295,6 +295,17 @@ def latest_changed(session: Session, *, created_by: UUID | None, limit: int = PA
     return _cards(session, session.execute(_changed_statement(created_by is not None), wanted).all())
 
 
+def latest_removed(session: Session, *, limit: int = PAGE) -> Sequence[AnyRow]:
+    """Of the runs that changed last those whose product was removed: `id`, `product_id` and the stream's `seq`."""
+    recent = select(Stream.id).where(Stream.kind == "run").order_by(Stream.changed_at.desc()).limit(limit)
+    return session.execute(
+        select(Run.id, Run.product_id, Stream.seq)
+        .join(Stream, Stream.id == Run.stream_id)
+        .join(Product, Product.id == Run.product_id)
+        .where(Run.stream_id.in_(recent), Product.deleted_at.is_not(None))
+    ).all()
+
+
 def review_queue(session: Session, limit: int = PAGE) -> list[RunCard]:
     """The runs that wait for a person, longest waiting first."""
     rows = session.execute(_RUNS.where(Run.is_latest, Run.state == RunState.REVIEW).order_by(Run.id).limit(limit)).all()

@@ -113,8 +113,7 @@ def _gone(session: Session, stream_id: int, seq: int, watched: Callable[[str], b
     for user_id in dict.fromkeys((None, run.created_by)):
         desk = desk_topic(run.client_id, user_id)
         if watched(desk):
-            row = f'<li id="row-{run.product_id}" hx-swap-oob="delete"></li>'
-            out += [Frame(desk, f"row:{run.id}", seq, row), _counts(session, desk, user_id)]
+            out += [_no_row(desk, run.id, run.product_id, seq), _counts(session, desk, user_id)]
     return out
 
 
@@ -163,6 +162,10 @@ def _row(topic: str, card: cards.RunCard) -> Frame:
     return Frame(topic, f"row:{card.id}", card.seq, parts.row(card, REPLACE))
 
 
+def _no_row(topic: str, run_id: UUID, product_id: UUID, seq: int) -> Frame:
+    return Frame(topic, f"row:{run_id}", seq, f'<li id="row-{product_id}" hx-swap-oob="delete"></li>')
+
+
 def _counts(session: Session, topic: str, user_id: UUID | None) -> Frame:
     # Counts have no stream of their own: the database's clock, read before they are counted, orders them.
     taken_at = session.execute(select(func.extract("epoch", func.clock_timestamp()) * 1_000_000)).scalar_one()
@@ -181,4 +184,6 @@ def _desk(session: Session, topic: str, user_id: UUID | None) -> list[Frame]:
     rows = {card.id: card for card in (*changed, *newest)}
     # Oldest first: a page puts a row that it does not have on top.
     ordered = sorted(rows.values(), key=lambda card: card.id)
-    return [_counts(session, topic, user_id), *(_row(topic, card) for card in ordered)]
+    # Who was away may still show what was removed meanwhile.
+    gone = [_no_row(topic, one.id, one.product_id, one.seq) for one in cards.latest_removed(session)]
+    return [_counts(session, topic, user_id), *gone, *(_row(topic, card) for card in ordered)]
