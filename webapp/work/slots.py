@@ -47,6 +47,7 @@ class Slot(SimpleWorker):
     # RQ passes on to execute_job what this returns; where it expects a job and its queue, ours are a bell and its lane.
     def dequeue_job_and_maintain_ttl(self, timeout: int, max_idle_time: int | None = None) -> tuple[bytes, bytes]:  # type: ignore[override]  # noqa: ARG002
         """Wait for the next bell, as long as it takes; the first of the lanes goes first."""
+        self._state = WorkerStatus.IDLE  # before the first bell too: asked to end while it waits, it ends
         lanes = [lane.key for lane in self.queues]
         while True:
             try:
