@@ -195,7 +195,8 @@ class Dispatcher:
         self._epoch = found if isinstance(found, bytes) else bytes(str(found), "ascii")
 
     def _forget_bells(self) -> None:
-        log.warning("redis_lost_its_memory")
+        # A dispatcher that has just started meets an empty Redis whenever both started together.
+        (log.info if self._epoch is None else log.warning)("redis_lost_its_memory")
         with self._engine.begin() as connection:
             for lane in WINDOWS:
                 connection.execute(_FORGET_BELLS, {"queue": lane, "before": "infinity"})
