@@ -41,6 +41,14 @@ def test_the_child_answers_as_the_library_does():
     assert (found.display, found.thumb) == (same.display, same.thumb)
 
 
+def test_the_child_judges_the_photo_as_phase_1_does():
+    from webapp.phases.quality import judge
+
+    found = imaging.normalise(jpeg(), "a.jpg")
+    assert found.quality == judge("", images.normalise(jpeg()).rgb)
+    assert found.quality.says
+
+
 def test_a_refusal_names_the_file():
     with pytest.raises(ImageError) as caught:
         imaging.normalise(b"<svg/>", "photo.svg")

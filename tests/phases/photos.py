@@ -61,15 +61,27 @@ def photo(image: Image.Image, photo_id: str = "p1") -> Photo:
 
 
 def spoiled(
-    image: Image.Image, *, blur: float = 0, noise: float = 0, tilt: float = 0, dark: float = 1.0
+    image: Image.Image,
+    *,
+    blur: float = 0,
+    noise: float = 0,
+    tilt: float = 0,
+    dark: float = 1.0,
+    light: float = 0,
+    lamp: float = 0,
 ) -> Image.Image:
-    """The picture after a bad day: `blur` in pixels, `noise` in grey levels, `tilt` in degrees, `dark` as a factor."""
+    """The picture after a bad day: `blur` in pixels, `noise` and `light` (too much of it everywhere) in grey levels,
+    `tilt` in degrees, `dark` as a factor, `lamp` as the radius of a reflection, a share of the width."""
     pixels = np.asarray(
         image.rotate(tilt, Image.Resampling.BICUBIC, expand=True, fillcolor=(226, 224, 218)), np.float32
     )
     if blur:
         pixels = cv2.GaussianBlur(pixels, (0, 0), blur)
-    pixels = pixels * dark + np.random.default_rng(3).normal(0, noise, pixels.shape[:2])[:, :, None]
+    if lamp:
+        rows, columns = np.indices(pixels.shape[:2])
+        away = np.hypot(columns - 0.55 * pixels.shape[1], rows - 0.4 * pixels.shape[0]) / (lamp * pixels.shape[1])
+        pixels = 0.75 * pixels + 400 * np.exp(-(away**2))[:, :, None]
+    pixels = pixels * dark + light + np.random.default_rng(3).normal(0, noise, pixels.shape[:2])[:, :, None]
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 

@@ -9,7 +9,7 @@ from tests.phases.photos import Known, as_record, barcode, jpeg, photo, scene, s
 from webapp.phases.analysis import analyse
 from webapp.phases.analysis.pictures import picture_of
 from webapp.phases.facts import Analysis, Condition, Hints, Photo, PhotoQuality, Record
-from webapp.phases.quality import judge
+from webapp.phases.quality import POOR, judge
 
 NUMBER = "9521101530018"
 BOTTLE = Record(
@@ -131,7 +131,14 @@ def judged(one: Photo) -> PhotoQuality:
 
 @pytest.mark.parametrize(
     ("spoil", "problem"),
-    [({}, None), ({"noise": 8}, None), ({"blur": 6}, "blurred"), ({"dark": 0.12}, "dark")],
+    [
+        ({}, None),
+        ({"noise": 8}, None),
+        ({"blur": 6}, "blurred"),
+        ({"dark": 0.12}, "dark"),
+        ({"light": 160}, "bright"),
+        ({"lamp": 0.1}, "glare"),
+    ],
 )
 def test_what_is_wrong_with_a_photo_is_told_in_a_sentence(spoil, problem):
     quality = judged(photo(spoiled(scene(barcode(NUMBER), lines=LABEL, size=(1200, 900)), **spoil)))
@@ -141,7 +148,7 @@ def test_what_is_wrong_with_a_photo_is_told_in_a_sentence(spoil, problem):
     else:
         assert problem in quality.problems
         assert quality.says.endswith(".")
-        assert quality.score <= 60
+        assert quality.score <= POOR
 
 
 def test_more_blur_never_scores_better():
@@ -170,6 +177,15 @@ def test_the_blurred_sample_is_called_blurred_and_the_sharp_one_is_not():
     assert sharp.problems == ()
     assert "blurred" in blurred.problems
     assert blurred.score <= 40
+
+
+def test_white_paper_and_white_labels_on_black_are_neither_too_bright_nor_glaring():
+    receipt = scene(lines=("TOTAL 12.50", "Thank you"), size=(900, 1300))
+    white = np.where(np.asarray(receipt) > 180, 255, np.asarray(receipt)).astype(np.uint8)
+    assert judge("receipt", white).problems == ()
+    black = np.zeros((900, 1200, 3), np.uint8)
+    black[250:550, 400:800] = np.asarray(barcode(NUMBER).resize((400, 300)))
+    assert judge("label", black).problems == ()
 
 
 def test_a_small_and_an_empty_photo_are_told():

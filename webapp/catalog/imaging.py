@@ -1,4 +1,4 @@
-"""Normalising uploads in a child process: a picture that crashes, hangs or fills a decoder harms nobody.
+"""Normalising and judging uploads in a child process: a picture that crashes, hangs or fills a decoder harms nobody.
 
 The web process never loads Pillow. One warm child is started at the first call and asked by one thread, so calls of
 many threads queue up. The child has a memory limit, an alarm, and dies with the thread that started it; after a
@@ -21,6 +21,7 @@ from typing import NamedTuple
 import msgspec
 
 from webapp.lib.image_errors import ImageError, ImageProblem
+from webapp.phases.facts import PhotoQuality
 
 TIME_LIMIT_SECONDS = 10.0
 START_LIMIT_SECONDS = 30.0
@@ -35,6 +36,7 @@ class Normalised(msgspec.Struct, frozen=True):
     """Copies of a photo that may be served (JPEG, upright, sRGB, no metadata), and what the original is.
 
     `width` and `height` are the upright original's in pixels; `format`, `mime` and `extension` by its content.
+    `quality`: how usable the photo is; it names no photo, since there is none yet.
     """
 
     display: bytes
@@ -44,6 +46,7 @@ class Normalised(msgspec.Struct, frozen=True):
     format: str
     mime: str
     extension: str
+    quality: PhotoQuality
 
 
 class Refused(msgspec.Struct, frozen=True, tag=True):
@@ -199,8 +202,12 @@ def _serve(link: socket.socket, parent: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
-    from webapp.lib import images
+    import cv2
 
+    from webapp.lib import images
+    from webapp.phases.quality import judge
+
+    cv2.setNumThreads(1)
     _send(link, READY)
     while True:
         try:
@@ -210,8 +217,8 @@ def _serve(link: socket.socket, parent: int) -> None:
         signal.alarm(int(TIME_LIMIT_SECONDS) + 1)  # its default action ends this process
         answer: Done | Refused
         try:
-            picture = images.normalise(data)
-            answer = Done(Normalised(**vars(picture)))
+            made = vars(images.normalise(data))
+            answer = Done(Normalised(quality=judge("", made.pop("rgb")), **made))
         except ImageError as error:
             answer = Refused(error.problem, error.what)
         except MemoryError:

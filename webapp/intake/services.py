@@ -197,6 +197,8 @@ def _photo(client_id: UUID, product_id: UUID, position: int, kept: KeptPicture) 
         original_key=kept.original_key,
         display_key=kept.display_key,
         thumb_key=kept.thumb_key,
+        quality_score=copies.quality.score,
+        quality_says=copies.quality.says,
     )
 
 

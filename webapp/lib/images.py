@@ -56,8 +56,10 @@ class ImageInfo:
 @dataclass(frozen=True)
 class Normalised:
     """Copies that may be served: JPEG, upright, sRGB, without metadata. `width` and `height` are the upright
-    original's, in pixels; `format`, `mime` and `extension` are the original's, by content."""
+    original's, in pixels; `format`, `mime` and `extension` are the original's, by content. `rgb`: the display copy's
+    pixels before they were compressed."""
 
+    rgb: RGB
     display: bytes
     thumb: bytes
     width: int
@@ -84,6 +86,7 @@ def normalise(data: bytes) -> Normalised:
     thumb.thumbnail((THUMB_SIDE, THUMB_SIDE), Image.Resampling.LANCZOS)
     width, height = size[::-1] if turned else size
     return Normalised(
+        rgb=np.asarray(picture),
         display=_jpeg(picture, DISPLAY_QUALITY),
         thumb=_jpeg(thumb, THUMB_QUALITY),
         width=width,
