@@ -9,9 +9,10 @@ import pytest
 
 from tests.providers import feed_server
 from tests.providers.feed_server import KEY, offer
+from webapp import endpoint
 from webapp.errors import ConfigError, PermanentError, ProviderDown
 from webapp.phases.facts import Condition
-from webapp.providers import http, json_feed
+from webapp.providers import json_feed
 from webapp.providers.interface import Question
 
 PEN = Question(gtin14="04006381333931")
@@ -93,7 +94,7 @@ def test_errors_of_its_own_mean_that_it_is_down(server, source, status):
 
 def test_it_is_left_alone_for_as_long_as_it_asks(server, source):
     server.orders = [(429, {"Retry-After": "77"}), (503, {"Retry-After": "99999999"}), 429]
-    for seconds in (77, http.LONGEST_RETRY_SECONDS, http.BUSY_SECONDS):
+    for seconds in (77, endpoint.LONGEST_RETRY_SECONDS, endpoint.BUSY_SECONDS):
         with pytest.raises(ProviderDown) as caught:
             source.search(PEN)
         assert caught.value.after_seconds == seconds
@@ -101,9 +102,9 @@ def test_it_is_left_alone_for_as_long_as_it_asks(server, source):
 
 def test_retry_after_may_be_a_date():
     moment = datetime.now(UTC) + timedelta(seconds=120)
-    assert http.retry_after_seconds(format_datetime(moment, usegmt=True)) == pytest.approx(120, abs=2)
-    assert http.retry_after_seconds("Fri, 20 Nov 2020 12:00:00 GMT") == 1
-    assert http.retry_after_seconds("soon") is None
+    assert endpoint.retry_after_seconds(format_datetime(moment, usegmt=True)) == pytest.approx(120, abs=2)
+    assert endpoint.retry_after_seconds("Fri, 20 Nov 2020 12:00:00 GMT") == 1
+    assert endpoint.retry_after_seconds("soon") is None
 
 
 @pytest.mark.parametrize(
@@ -177,12 +178,12 @@ def test_nobody_there_means_down_and_surely_not_asked(server, source):
 
 def test_a_public_name_that_leads_into_this_machine_is_refused(server, source, monkeypatch):
     named = server.url.replace("127.0.0.1", "feed.example.com")
-    real = http.socket.getaddrinfo
+    real = endpoint.socket.getaddrinfo
 
     def lies(host, *rest, **more):
         return real("127.0.0.1" if host == "feed.example.com" else host, *rest, **more)
 
-    monkeypatch.setattr(http.socket, "getaddrinfo", lies)
+    monkeypatch.setattr(endpoint.socket, "getaddrinfo", lies)
     with pytest.raises(PermanentError) as caught:
         patient(source, url=named).search(PEN)
     assert caught.value.cause == "feed.private_address"

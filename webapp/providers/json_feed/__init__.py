@@ -20,13 +20,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 import msgspec
 
+from webapp import endpoint as endpoints
+from webapp.endpoint import Endpoint
 from webapp.errors import ConfigError, ProviderDown
 from webapp.phases.facts import Offer
-from webapp.providers.http import Endpoint, is_private_host
 from webapp.providers.interface import Answer, Question
 from webapp.providers.json_feed.rows import read_offers
 from webapp.work.circuits import Circuit
@@ -81,23 +81,12 @@ def configured(environ: Mapping[str, str]) -> JsonFeed | None:
     Raises:
         ConfigError: a key is wrong; the message names it.
     """
-    url = environ.get("LOTLINE_FEED_URL", "").strip()
-    if not url:
+    endpoint = endpoints.configured(environ, "LOTLINE_FEED", NAME, "The offers feed")
+    if endpoint is None:
         return None
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-        raise ConfigError("LOTLINE_FEED_URL must be an address such as https://feed.example.com/offers")
-    key, private = environ.get("LOTLINE_FEED_KEY", "").strip(), bool(environ.get("LOTLINE_FEED_PRIVATE", "").strip())
-    if key and parts.scheme == "http" and not (private or is_private_host(parts.hostname)):
-        raise ConfigError("LOTLINE_FEED_URL must begin with https://, else LOTLINE_FEED_KEY could be read on the way")
-    if not (key.isascii() and key.isprintable()):
-        raise ConfigError("LOTLINE_FEED_KEY has characters that cannot be sent")
     try:
         hours = float(environ.get("LOTLINE_FEED_HOURS", "").strip() or 24)
     except ValueError:
         raise ConfigError("LOTLINE_FEED_HOURS is not a number") from None
-    label = environ.get("LOTLINE_FEED_NAME", "").strip() or "The offers feed"
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    endpoint = Endpoint(NAME, label, url, headers, private=private)
     patience = MAX_PAGES * (endpoint.connect_seconds + endpoint.total_seconds)
-    return JsonFeed(endpoint, Circuit(NAME, label, call_seconds=patience), hours)
+    return JsonFeed(endpoint, Circuit(NAME, endpoint.label, call_seconds=patience), hours)

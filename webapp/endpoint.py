@@ -1,4 +1,4 @@
-"""One way to ask a source over HTTP: bounded in time and size, without redirects, its trouble sorted.
+"""One way to ask somebody else's service over HTTP: bounded in time and size, no redirects, its trouble sorted.
 
 The address comes from the operator's environment, never from a client or from the source itself. A name that leads to
 this machine or into a private network is refused (it could be made to, by whoever answers for the name), unless the
@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from types import MappingProxyType
 from urllib.parse import urlencode, urlsplit
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
-from webapp.errors import PermanentError, ProviderDown
+from webapp.errors import ConfigError, PermanentError, ProviderDown
 
 CHUNK_BYTES = 64 * 1024
 LONGEST_RETRY_SECONDS = 3600.0
@@ -32,7 +33,7 @@ BUSY_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An address that answers GET. `name`: the key of its failures' causes; `label`: how a sentence names it."""
+    """An address that answers. `name`: the key of its failures' causes; `label`: how a sentence names it."""
 
     name: str
     label: str
@@ -45,20 +46,29 @@ class Endpoint:
     max_bytes: int = 2 * 1024 * 1024
 
     def get(self, **parameters: str) -> bytes:
-        """The body of a 200.
+        """The body of a 200 to a GET with these parameters: see `post` for what is raised."""
+        parts = urlsplit(self.url)
+        return self._ask("GET", f"{parts.path or '/'}?{'&'.join(filter(None, [parts.query, urlencode(parameters)]))}")
+
+    def post(self, body: bytes, headers: Mapping[str, str] = MappingProxyType({})) -> bytes:
+        """The body of a 200 to a POST of `body`, JSON unless `headers` say otherwise.
 
         Raises:
             ProviderDown: it cannot be reached, is too slow, has an error of its own, or asks to be left alone.
             PermanentError: it refuses us or the question, is not there, or answers more than `max_bytes`.
         """
         parts = urlsplit(self.url)
-        target = f"{parts.path or '/'}?{'&'.join(filter(None, [parts.query, urlencode(parameters)]))}"
-        headers = {"Host": parts.netloc, "Accept": "application/json", "Accept-Encoding": "identity"}
+        target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
+        return self._ask("POST", target, {"Content-Type": "application/json", **headers}, body)
+
+    def _ask(
+        self, method: str, target: str, more: Mapping[str, str] = MappingProxyType({}), body: bytes | None = None
+    ) -> bytes:
+        headers = {"User-Agent": "Lotline", "Host": urlsplit(self.url).netloc, "Accept": "application/json"}
+        headers |= {"Accept-Encoding": "identity", **self.headers, **more}
         try:
             with self._connected() as connection:
-                connection.request(
-                    "GET", target, headers={"User-Agent": "Lotline", **headers, **self.headers}, preload_content=False
-                )
+                connection.request(method, target, body=body, headers=headers, preload_content=False)
                 response = connection.getresponse()
                 self._require_ok(response)
                 return self._body(response)
@@ -144,6 +154,35 @@ class Endpoint:
             cause=f"{self.name}.down",
             not_done=not_done,
         )
+
+
+def configured(
+    environ: Mapping[str, str], prefix: str, name: str, label: str, example: str = "https://feed.example.com/offers"
+) -> Endpoint | None:
+    """The endpoint that the keys `<prefix>_URL`, `_KEY` (a bearer token), `_NAME` (what people call it instead of
+    `label`) and `_PRIVATE` describe, or None without an address. A key travels by https only, or to a private address.
+
+    Raises:
+        ConfigError: a key is wrong; the message names it.
+    """
+    url, key = environ.get(f"{prefix}_URL", "").strip(), environ.get(f"{prefix}_KEY", "").strip()
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username
+        is_address = is_address and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise ConfigError(f"{prefix}_URL must be an address such as {example}")
+    private = bool(environ.get(f"{prefix}_PRIVATE", "").strip())
+    if key and parts.scheme == "http" and not (private or is_private_host(parts.hostname or "")):
+        raise ConfigError(f"{prefix}_URL must begin with https://, else {prefix}_KEY could be read on the way")
+    if not (key.isascii() and key.isprintable()):
+        raise ConfigError(f"{prefix}_KEY has characters that cannot be sent")
+    label = environ.get(f"{prefix}_NAME", "").strip() or label
+    return Endpoint(name, label, url, {"Authorization": f"Bearer {key}"} if key else {}, private=private)
 
 
 def is_private_host(host: str) -> bool:
