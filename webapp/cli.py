@@ -21,7 +21,7 @@ from webapp.config import Config
 from webapp.database import db, system_engine, tenant, transaction
 from webapp.errors import ConfigError, DomainError, Invalid, NotFound
 from webapp.pipeline.commands import train_matcher_command
-from webapp.providers.commands import import_offers_command
+from webapp.providers.commands import import_offers_command, import_rates_command, import_sales_command
 
 FIRST_CLIENT = "My company"
 FIRST_NAME, FIRST_EMAIL = "Admin", "admin@localhost"
@@ -38,6 +38,8 @@ def init_app(app: Flask) -> None:
         create_user_command,
         link_command,
         import_offers_command,
+        import_sales_command,
+        import_rates_command,
         fit_calibration_command,
         train_matcher_command,
     )

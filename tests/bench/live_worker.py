@@ -8,6 +8,7 @@ above 0 each commit is also published for the peer, in a message of that size.
 import json
 import sys
 import time
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -219,6 +220,10 @@ class Shelf:
     def search(self, text: str, limit: int = 50) -> list[facts.Offer]:
         """All."""
         return self._offers[:limit]
+
+    def history(self, offer_ids: Collection[str]) -> list[facts.PastPrice]:
+        """None."""
+        return []
 
 
 NAME = "Sony WH-1000XM4 Wireless Noise Cancelling Headphones Black"

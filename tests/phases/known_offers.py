@@ -1,22 +1,26 @@
 """Offers in a list, looked up as the app looks them up in its table; and short ways to write offers down."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from rapidfuzz import fuzz
 
 from webapp.lib.text import fold
-from webapp.phases.facts import Condition, Offer
+from webapp.phases.facts import Condition, Offer, PastPrice
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
 class KnownOffers:
-    """An `Offers` over a list."""
+    """An `Offers` over a list, which may know former prices."""
 
-    def __init__(self, offers: Sequence[Offer]) -> None:
+    def __init__(self, offers: Sequence[Offer], past: Sequence[PastPrice] = ()) -> None:
         self.offers = list(offers)
+        self.past = list(past)
+
+    def history(self, offer_ids: Collection[str]) -> Sequence[PastPrice]:
+        return [one for one in self.past if one.offer_id in offer_ids]
 
     def by_gtin(self, gtin14: str) -> Sequence[Offer]:
         found = [offer for offer in self.offers if offer.gtin14 == gtin14]

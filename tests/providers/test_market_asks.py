@@ -143,7 +143,7 @@ def test_a_phase_that_is_done_again_does_not_ask_again(app, server, make_run):  
     assert [asked for asked in server.asked if "gtin" in asked] == server.asked[:1]
 
 
-def asks_and_dies(identity, offers, report, now, currency=None, matcher=None):
+def asks_and_dies(identity, offers, report, now, **more):
     """A market phase that ends badly after its first question."""
     offers.by_gtin(identity.gtin14)
     raise RuntimeError("the power went off")

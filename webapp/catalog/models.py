@@ -81,6 +81,9 @@ class Product(Base):
         UniqueConstraint("client_id", "upload_key"),
         UniqueConstraint("catalog_id", "sku"),
         CheckConstraint("price >= 0", name="price"),
+        CheckConstraint("cost >= 0", name="cost"),
+        CheckConstraint("(cost IS NULL) = (cost_currency IS NULL)", name="cost_has_currency"),
+        CheckConstraint("cost_currency ~ '^[A-Z]{3}$'", name="cost_currency"),
         CheckConstraint("inventory_count >= 0", name="inventory_count"),
         CheckConstraint("gtin14 ~ '^[0-9]{14}$'", name="gtin14"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
@@ -111,6 +114,9 @@ class Product(Base):
     description: Mapped[str | None]
     price: Mapped[Decimal | None]
     currency: Mapped[str | None]
+    cost: Mapped[Decimal | None]
+    """What it cost the client, in a currency of its own: the price's changes with the market."""
+    cost_currency: Mapped[str | None]
     attributes: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     inventory_count: Mapped[int] = mapped_column(server_default=text("0"))
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))

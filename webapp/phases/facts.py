@@ -5,8 +5,8 @@ Frozen msgspec structs: `msgspec.to_builtins(finding)` is what the findings tabl
 boxes are fractions of the upright photo's width and height, money is a decimal string in `currency` (ISO 4217).
 """
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
@@ -82,13 +82,15 @@ class Reference(Protocol):
 
 
 class Offer(Fact, frozen=True, kw_only=True):
-    """One offer seen in a market. `kind`: `offer` (someone sells at this price) or `list` (maker's list price)."""
+    """One offer seen in a market. `kind`: `offer` (someone sells at this price), `list` (maker's list price) or `sale`
+    (the client sold at this price). `shipping`: what comes on top, in the same currency; None where it is not known."""
 
     id: str
     source: str
     title: str
     price: Decimal
     currency: str
+    shipping: Decimal | None = None
     kind: str = "offer"
     marketplace: str | None = None
     link: str | None = None
@@ -108,6 +110,33 @@ class Offers(Protocol):
 
     def search(self, text: str, limit: int = 50) -> Sequence[Offer]:
         """Offers whose title resembles the text, best first."""
+
+    def history(self, offer_ids: Collection[str]) -> Sequence["PastPrice"]:
+        """What these offers asked on earlier days, newest first."""
+
+
+class PastPrice(Fact, frozen=True, kw_only=True):
+    """What an offer asked on an earlier day, shipping included where it is known."""
+
+    offer_id: str
+    day: date
+    price: Decimal
+    currency: str
+
+
+class Rate(Fact, frozen=True, kw_only=True):
+    """What one unit of a currency was worth in another. `day`: the day that the rate is of."""
+
+    rate: Decimal
+    day: date
+
+
+class Rates(Protocol):
+    """Exchange rates, dated, looked up by market research."""
+
+    def into(self, currency: str, wanted: Collection[tuple[str, date]]) -> Mapping[tuple[str, date], Rate]:
+        """For each (currency, day) the rate into `currency` of that day, or of the nearest day before it within reason;
+        those without are left out."""
 
 
 # --- what comes out ---------------------------------------------------------------------------------------------
@@ -287,14 +316,50 @@ class PricedOffer(Fact, frozen=True, kw_only=True):
     """How surely it is the same product, 0..100."""
     used: bool
     why: str
+    shipping: Decimal | None = None
+    compared: Decimal | None = None
+    """What it was compared by: with shipping, in the currency of the findings. None where it has no price in that."""
+    rate_day: date | None = None
+    """The day of the exchange rate it was converted by; None where nothing was to be converted."""
     marketplace: str | None = None
     link: str | None = None
     condition: Condition | None = None
 
 
+class Interval(Fact, frozen=True, kw_only=True):
+    """Where the competitive price lies in `percent` of 100 cases like this one."""
+
+    low: Decimal
+    high: Decimal
+    percent: int
+
+
+class ConditionPrice(Fact, frozen=True, kw_only=True):
+    """What items of one kind of condition go for. `kind`: `new`, `second_hand` or `for_parts`. `middle`: the weighted
+    median. `compared`: whether the competitive price comes from these."""
+
+    kind: str
+    offers: int
+    low: Decimal
+    middle: Decimal
+    high: Decimal
+    compared: bool
+
+
+class SeenPrice(Fact, frozen=True, kw_only=True):
+    """One dot of the price history, in the currency of the findings. `kind` as offers have it; `used`: whether the
+    offer, as it is today, counts for the competitive price."""
+
+    day: date
+    price: Decimal
+    kind: str
+    used: bool
+
+
 class Market(Fact, frozen=True, kw_only=True):
     """Findings of phase 2. Prices are fields whose value is a decimal string in `currency`; a price that could not
-    be found has value None and says so in its evidence. `low`/`high` bound the offers used (the spread)."""
+    be found has value None and says so in its evidence. `low`/`high` bound the offers used (the spread). `interval` is
+    None where too few offers count. `history` is oldest first."""
 
     competitive_price: Field
     list_price: Field
@@ -310,6 +375,11 @@ class Market(Fact, frozen=True, kw_only=True):
     offers_used: int = 0
     newest_days: int | None = None
     oldest_days: int | None = None
+    sales_used: int = 0
+    """How many of the offers used are the client's own sales."""
+    interval: Interval | None = None
+    conditions: tuple[ConditionPrice, ...] = ()
+    history: tuple[SeenPrice, ...] = ()
     offers: tuple[PricedOffer, ...] = ()
     not_asked: tuple[str, ...] = ()
     """Sources that were away and therefore not asked, by what people call them."""

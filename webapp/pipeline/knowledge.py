@@ -1,6 +1,6 @@
 """What a client knows already, as the phases look it up: its catalogs and the offers seen for products."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from webapp.catalog import services as catalog
@@ -9,11 +9,12 @@ from webapp.errors import CircuitOpen
 from webapp.learning import services as learning
 from webapp.learning.calibrations import calibrator_for
 from webapp.phases.calibration import calibrated
-from webapp.phases.facts import Analysis, Offer, Record
+from webapp.phases.facts import Analysis, Offer, PastPrice, Record
 from webapp.phases.rules import keys_of, ruled
 from webapp.providers import asking
 from webapp.providers import services as providers
-from webapp.providers.interface import Question, Source
+from webapp.providers.interface import OutsideSource, Question, Source
+from webapp.providers.own_sales import OwnSales
 from webapp.work.lease import Lease
 
 
@@ -49,13 +50,13 @@ class ClientReference:
 
 
 class AskedOffers:
-    """`phases.facts.Offers` over the client's table of offers, into which the sources are asked first.
+    """`phases.facts.Offers` over what the client knows, into which the outside sources are asked first.
 
     A source that is away is waited for, up to `patience_seconds` in all; then the work goes on without it, and
     `not_asked` says so.
     """
 
-    def __init__(self, lease: Lease, sources: Sequence[Source], patience_seconds: float) -> None:
+    def __init__(self, lease: Lease, sources: Sequence[OutsideSource], patience_seconds: float) -> None:
         self._lease = lease
         self._sources = sources
         self._patience_seconds = patience_seconds
@@ -73,6 +74,10 @@ class AskedOffers:
         self._ask(Question(words=text))
         return self._known.search(text, limit)
 
+    def history(self, offer_ids: Collection[str]) -> Sequence[PastPrice]:
+        """What these offers asked on earlier days."""
+        return self._known.history(offer_ids)
+
     def _ask(self, question: Question) -> None:
         for source in self._sources:
             if source.circuit.name in self.not_asked:
@@ -87,17 +92,27 @@ class AskedOffers:
 
 
 class ClientOffers:
-    """`phases.facts.Offers` over the client's table of offers."""
+    """`phases.facts.Offers` over the client's table of offers and its own sales."""
+
+    def __init__(self, own: Source | None = None) -> None:
+        self._own = own or OwnSales()
 
     def by_gtin(self, gtin14: str) -> Sequence[Offer]:
-        """Offers with this GTIN, newest first."""
+        """Offers and sales with this GTIN, newest first."""
         with reading() as session:
-            return providers.offers_by_gtin(session, gtin14)
+            offers = providers.offers_by_gtin(session, gtin14)
+        return [*offers, *self._own.search(Question(gtin14=gtin14)).offers]
 
     def search(self, text: str, limit: int = 50) -> Sequence[Offer]:
-        """Offers whose title resembles the text, best first."""
+        """Offers and sales whose title resembles the text, best first."""
         with reading() as session:
-            return providers.search_offers(session, text, limit=limit)
+            offers = providers.search_offers(session, text, limit=limit)
+        return [*offers, *self._own.search(Question(words=text)).offers]
+
+    def history(self, offer_ids: Collection[str]) -> Sequence[PastPrice]:
+        """What these offers asked on earlier days, newest first."""
+        with reading() as session:
+            return providers.history(session, offer_ids)
 
 
 def same_photo(product_id: UUID, photo_hashes: Sequence[str]) -> tuple[Record, ...]:

@@ -25,6 +25,7 @@ from webapp.pipeline.knowledge import AskedOffers, ClientReference, same_photo, 
 from webapp.pipeline.models import PhaseName, Run
 from webapp.pipeline.sampling import Sampling
 from webapp.providers import sources
+from webapp.providers.rates import DatedRates
 from webapp.work.kinds import resolve
 from webapp.work.lease import Lease
 
@@ -164,7 +165,15 @@ def _market(case: Case, lease: Lease) -> Result:
     research = _engine(PhaseName.MARKET)
     offers = AskedOffers(lease, sources.configured(), sources.patience_seconds())
     matcher = matchers.matcher_for(lease.claim.client_id)
-    found = research(identity, offers, lease.report, datetime.now(UTC), currency=case.subject.currency, matcher=matcher)
+    found = research(
+        identity,
+        offers,
+        lease.report,
+        datetime.now(UTC),
+        currency=case.subject.currency,
+        matcher=matcher,
+        rates=DatedRates(),
+    )
     found = msgspec.structs.replace(found, not_asked=tuple(offers.not_asked.values()))
     return found, (identity, case.subject.currency, matcher.source)
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from webapp.database import reading
 from webapp.providers.imports import upsert
-from webapp.providers.interface import Answer, Question, Source
+from webapp.providers.interface import Answer, OutsideSource, Question
 from webapp.work.calls import Repeat
 from webapp.work.lease import Lease
 
@@ -22,7 +22,7 @@ _REMEMBER = text("""
 """)
 
 
-def ask(lease: Lease, source: Source, question: Question) -> None:
+def ask(lease: Lease, source: OutsideSource, question: Question) -> None:
     """Have the source's offers for the question in the client's table of offers.
 
     Raises:

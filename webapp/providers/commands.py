@@ -1,6 +1,6 @@
-"""`flask import-offers FILE --client SLUG`: offers from a CSV file."""
+"""`flask import-offers`, `import-sales`: from a CSV file to a client. `flask import-rates`: to the installation."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -13,9 +13,13 @@ from webapp.access.models import Client
 from webapp.audit import services as audit
 from webapp.database import system_engine, tenant, transaction
 from webapp.errors import DomainError, NotFound
-from webapp.phases import offers_csv
+from webapp.phases import offers_csv, rates_csv, sales_csv
 from webapp.phases.offers_csv import OffersFile, Problem
+from webapp.providers import own_sales, rates
 from webapp.providers.imports import Tally, import_offers
+
+SHOWN = 1000
+"""So many problems are told one by one."""
 
 
 class Rehearsed(Exception):
@@ -41,8 +45,73 @@ def import_offers_command(context: click.Context, file: Path, slug: str, source:
     The exit code is 1 when rows were rejected; all others are written even then.
     """
     owner = _owner(slug)
+    name = source or file.stem
+    _import(
+        context, file, owner, dry_run, "offers", lambda data, now: offers_csv.parse(data, now, name, owner.currency)
+    )
+
+
+@click.command("import-sales")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--client", "slug", required=True, help="Short name of the client that sold.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
+@click.pass_context
+def import_sales_command(context: click.Context, file: Path, slug: str, dry_run: bool) -> None:
+    """Read the client's own sales from a CSV file: title, price and day, and what else is known of each.
+
+    The exit code is 1 when rows were rejected; all others are written even then.
+    """
+    owner = _owner(slug)
+    _import(
+        context,
+        file,
+        owner,
+        dry_run,
+        "sales",
+        lambda data, now: sales_csv.parse(data, now, own_sales.SOURCE, owner.currency),
+    )
+
+
+@click.command("import-rates")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_context
+def import_rates_command(context: click.Context, file: Path) -> None:
+    """Read dated exchange rates for the whole installation from a CSV file.
+
+    As the European Central Bank publishes them (eurofxref-hist.csv), or with the columns date, base, quote, rate. The
+    exit code is 1 when something was left out; all other rates are written even then.
+    """
     try:
-        read = offers_csv.parse(file.read_bytes(), datetime.now(UTC), source or file.stem, owner.currency)
+        read = rates_csv.parse(file.read_bytes(), datetime.now(UTC))
+    except rates_csv.TableError as error:
+        raise DomainError(f"{file.name}: {error}") from None
+    with transaction():
+        with system_engine().begin() as connection:
+            tally = rates.keep(connection, read.rates)
+        details = {"file": file.name, "problems": len(read.problems), **vars(tally)}
+        audit.record(audit.SYSTEM, "rates_imported", table="exchange_rates", details=details)
+    if read.ignored:
+        click.echo(f"Columns that were not used: {', '.join(read.ignored)}.")
+    for line in _lines(read.problems, len(read.problems)):
+        click.echo(line)
+    click.echo(
+        f"Rates: {tally.inserted} new, {tally.updated} updated, {tally.unchanged} unchanged."
+        f" Rows: {read.rows_read} read, {read.rows_rejected} rejected."
+    )
+    context.exit(1 if read.problems else 0)
+
+
+def _import(
+    context: click.Context,
+    file: Path,
+    owner: "Owner",
+    dry_run: bool,
+    noun: str,
+    parse: Callable[[bytes, datetime], OffersFile],
+) -> None:
+    """Read, write in one transaction, and say what became of each row. Ends the command with its exit code."""
+    try:
+        read = parse(file.read_bytes(), datetime.now(UTC))
     except offers_csv.TableError as error:
         raise DomainError(f"{file.name}: {error}") from None
     try:
@@ -50,7 +119,7 @@ def import_offers_command(context: click.Context, file: Path, slug: str, source:
             tally = import_offers(session, owner.id, read.rows)
             audit.record(
                 audit.SYSTEM,
-                "offers_imported",
+                f"{noun}_imported",
                 client_id=owner.id,
                 table="offers",
                 details={"file": file.name, "rejected": read.rows_rejected, **vars(tally)},
@@ -59,7 +128,7 @@ def import_offers_command(context: click.Context, file: Path, slug: str, source:
                 raise Rehearsed
     except Rehearsed:
         pass
-    for line in _report(file, read, tally):
+    for line in _report(file, read, tally, noun):
         click.echo(line)
     if dry_run:
         click.echo("This was a dry run: nothing was written.")
@@ -75,17 +144,22 @@ def _owner(slug: str) -> Owner:
     return Owner(*row)
 
 
-def _report(file: Path, read: OffersFile, tally: Tally) -> Iterator[str]:
+def _report(file: Path, read: OffersFile, tally: Tally, noun: str) -> Iterator[str]:
     yield f"{file.name}: {read.rows_read} rows, {read.encoding}, columns separated by {read.delimiter!r}."
     if read.ignored:
         yield f"Columns that were not used: {', '.join(read.ignored)}."
-    yield from map(_line, read.problems)
-    if read.problem_count > len(read.problems):
-        yield f"… and {read.problem_count - len(read.problems)} more of the kind."
+    yield from _lines(read.problems, read.problem_count)
     yield (
-        f"Offers: {tally.inserted} new, {tally.updated} updated, {tally.unchanged} unchanged."
+        f"{noun.capitalize()}: {tally.inserted} new, {tally.updated} updated, {tally.unchanged} unchanged."
         f" Rows: {read.rows_repeated} repeated, {read.rows_rejected} rejected."
     )
+
+
+def _lines(problems: Iterable[Problem], count: int) -> Iterator[str]:
+    shown = list(problems)[:SHOWN]
+    yield from map(_line, shown)
+    if count > len(shown):
+        yield f"… and {count - len(shown)} more of the kind."
 
 
 def _line(problem: Problem) -> str:

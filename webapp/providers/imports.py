@@ -28,6 +28,7 @@ _COLUMNS = {
     "category": "text",
     "condition": "text",
     "price": "numeric",
+    "shipping": "numeric",
     "currency": "text",
     "seen_at": "timestamptz",
 }
@@ -46,6 +47,27 @@ _UPSERT = text(f"""
     RETURNING xmax = 0 AS is_new
 """)  # noqa: S608 - column names of ours
 
+HISTORY_DAYS = 730
+"""Former prices are kept this long: with one a day at most, that bounds them."""
+
+# What is about to be replaced becomes history, once a day; and what is too old of the same offers goes.
+_REMEMBER = text("""
+    WITH kept AS (
+        INSERT INTO offer_prices (client_id, offer_id, seen_on, price, currency)
+        SELECT old.client_id, old.id, (old.seen_at AT TIME ZONE 'UTC')::date,
+               old.price + coalesce(old.shipping, 0), old.currency
+        FROM offers old
+        JOIN unnest(CAST(:source AS text[]), CAST(:source_ref AS text[]), CAST(:seen_at AS timestamptz[]))
+             AS news (source, source_ref, seen_at) USING (source, source_ref)
+        WHERE old.client_id = CAST(:client_id AS uuid) AND old.kind <> 'list'
+          AND (old.seen_at AT TIME ZONE 'UTC')::date < (news.seen_at AT TIME ZONE 'UTC')::date
+        ON CONFLICT (offer_id, seen_on) DO NOTHING
+        RETURNING offer_id
+    )
+    DELETE FROM offer_prices past USING kept
+    WHERE past.offer_id = kept.offer_id AND past.seen_on < (now() AT TIME ZONE 'UTC')::date - CAST(:days AS integer)
+""")
+
 
 @dataclass
 class Tally:
@@ -62,7 +84,7 @@ def import_offers(session: Session, client_id: UUID, rows: Iterable[OfferRow]) -
 
 
 def _offer(row: OfferRow) -> Offer:
-    return Offer(id=row.key, source=row.source, **{name: getattr(row, name) for name in _COLUMNS})
+    return Offer(id=row.key, source=row.source, **{name: getattr(row, name) for name in _COLUMNS if name != "shipping"})
 
 
 def upsert(session: Session, client_id: UUID, offers: Iterable[Offer]) -> Tally:
@@ -84,6 +106,7 @@ def _write(session: Session, client_id: UUID, chunk: Sequence[Offer], tally: Tal
         "source": [offer.source for offer in chunk],
         "source_ref": [offer.id for offer in chunk],
     }
+    session.execute(_REMEMBER, values | {"days": HISTORY_DAYS})
     is_new = session.execute(_UPSERT, values).scalars().all()
     tally.inserted += sum(is_new)
     tally.updated += len(is_new) - sum(is_new)

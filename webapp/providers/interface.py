@@ -1,4 +1,6 @@
-"""What a source of offers is. A new one is a folder beside `json_feed`, named in `sources.SOURCES`."""
+"""What a source of offers is: whatever can be asked a question. `own_sales` is one that asks the client's own table; an
+outside one has a circuit and a time-to-live beside. A new one is a folder beside `json_feed`, named in
+`sources.SOURCES`."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -31,15 +33,7 @@ class Answer:
 
 
 class Source(Protocol):
-    """An outside source of offers. `hours`: how long an answer is good for; within that nobody asks again."""
-
-    @property
-    def circuit(self) -> Circuit:
-        """Its circuit; its name is the source's key, its label what people call it."""
-
-    @property
-    def hours(self) -> float:
-        """How long an answer is good for."""
+    """A source of offers."""
 
     def search(self, question: Question) -> Answer:
         """Ask. Changes nothing over there, so it may be asked again.
@@ -48,3 +42,15 @@ class Source(Protocol):
             PermanentError: it refuses this question, or us.
             ProviderDown: it does not answer, answers rubbish, or asks to be left alone for a while.
         """
+
+
+class OutsideSource(Source, Protocol):
+    """A source that somebody else runs. `hours`: how long an answer is good for; within that nobody asks again."""
+
+    @property
+    def circuit(self) -> Circuit:
+        """Its circuit; its name is the source's key, its label what people call it."""
+
+    @property
+    def hours(self) -> float:
+        """How long an answer is good for."""

@@ -3,8 +3,9 @@
 Callers hold the session; nothing here commits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import UUID as SqlUUID
 from sqlalchemy import Float, Row, Select, column, func, select
@@ -12,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from webapp.lib import text
 from webapp.phases import facts
-from webapp.providers.models import Offer
+from webapp.providers.models import Offer, OfferPrice
 
 SAME_GTIN_LIMIT = 200
+PAST_LIMIT = 1000
 BRANDS_LIMIT = 2000
 QUERY_LENGTH = 300
 """Characters of a search text that count; a label's whole text would find everything a little."""
@@ -34,6 +36,7 @@ _OFFER = (
     Offer.source,
     Offer.title,
     Offer.price,
+    Offer.shipping,
     Offer.currency,
     Offer.kind,
     Offer.marketplace,
@@ -45,6 +48,8 @@ _OFFER = (
     Offer.condition,
     Offer.seen_at,
 )
+_OFFERS = select(*_OFFER).where(Offer.kind != "sale")
+_SALES = select(*_OFFER).where(Offer.kind == "sale")
 Found = Row[*tuple[Any, ...]]
 
 
@@ -70,13 +75,38 @@ def brands(session: Session) -> Sequence[str]:
 
 
 def offers_by_gtin(session: Session, gtin14: str, *, limit: int = SAME_GTIN_LIMIT) -> list[facts.Offer]:
-    """Offers with exactly this GTIN, newest first."""
-    return [_offer(row) for row in session.execute(_with_gtin(select(*_OFFER), gtin14, limit))]
+    """Offers with exactly this GTIN, newest first; not the client's own sales."""
+    return [_offer(row) for row in session.execute(_with_gtin(_OFFERS, gtin14, limit))]
 
 
 def search_offers(session: Session, words: str, *, limit: int = 50) -> list[facts.Offer]:
-    """Offers whose title, brand or model resembles the words, best first. Typos are tolerated."""
-    return [_offer(row) for row in _search(session, select(*_OFFER), words, limit)]
+    """Offers whose title, brand or model resembles the words, best first; not the client's own sales. Typos are
+    tolerated."""
+    return [_offer(row) for row in _search(session, _OFFERS, words, limit)]
+
+
+def sales_by_gtin(session: Session, gtin14: str, *, limit: int = SAME_GTIN_LIMIT) -> list[facts.Offer]:
+    """The client's own sales of products with exactly this GTIN, newest first."""
+    return [_offer(row) for row in session.execute(_with_gtin(_SALES, gtin14, limit))]
+
+
+def search_sales(session: Session, words: str, *, limit: int = 50) -> list[facts.Offer]:
+    """The client's own sales of products whose title, brand or model resembles the words, best first."""
+    return [_offer(row) for row in _search(session, _SALES, words, limit)]
+
+
+def history(session: Session, offer_ids: Collection[str]) -> list[facts.PastPrice]:
+    """What these offers asked on earlier days, newest first."""
+    past = (
+        select(OfferPrice.offer_id, OfferPrice.seen_on, OfferPrice.price, OfferPrice.currency)
+        .where(OfferPrice.offer_id.in_([UUID(one) for one in offer_ids]))
+        .order_by(OfferPrice.seen_on.desc(), OfferPrice.offer_id)
+        .limit(PAST_LIMIT)
+    )
+    return [
+        facts.PastPrice(offer_id=str(row.offer_id), day=row.seen_on, price=row.price, currency=row.currency)
+        for row in session.execute(past)
+    ]
 
 
 def _with_gtin(wanted: Select[*tuple[Any, ...]], gtin14: str, limit: int) -> Select[*tuple[Any, ...]]:
@@ -88,9 +118,12 @@ def _search(session: Session, wanted: Select[*tuple[Any, ...]], words: str, limi
     if not words or limit < 1:
         return []
     # A function, because trigram operators never use their index under row-level security; it gives ids only.
-    found = func.search_offers(words, limit).table_valued(column("id", SqlUUID), column("score", Float))
+    # Twice as many, since some may be of the other kind: offers and sales are one table.
+    found = func.search_offers(words, 2 * limit).table_valued(column("id", SqlUUID), column("score", Float))
     return session.execute(
-        wanted.join(found, Offer.id == found.c.id).order_by(found.c.score.desc(), Offer.seen_at.desc(), Offer.id)
+        wanted.join(found, Offer.id == found.c.id)
+        .order_by(found.c.score.desc(), Offer.seen_at.desc(), Offer.id)
+        .limit(limit)
     ).all()
 
 

@@ -6,10 +6,10 @@ from importlib import import_module
 from flask import Flask, current_app
 
 from webapp.errors import ConfigError
-from webapp.providers.interface import Source
+from webapp.providers.interface import OutsideSource
 
 SOURCES = ("webapp.providers.json_feed",)
-"""The folders that there are; each has `configured(environ) -> Source | None`."""
+"""The folders that there are; each has `configured(environ) -> OutsideSource | None`."""
 PATIENCE_MINUTES = 30.0
 _KEY, _PATIENCE_KEY = "lotline_sources", "lotline_patience_seconds"
 
@@ -25,9 +25,9 @@ def init_app(app: Flask, environ: Mapping[str, str]) -> None:
     app.extensions[_PATIENCE_KEY] = 60 * _minutes(environ, "LOTLINE_PATIENCE_MINUTES", PATIENCE_MINUTES)
 
 
-def configured() -> tuple[Source, ...]:
+def configured() -> tuple[OutsideSource, ...]:
     """The sources to ask."""
-    sources: tuple[Source, ...] = current_app.extensions[_KEY]
+    sources: tuple[OutsideSource, ...] = current_app.extensions[_KEY]
     return sources
 
 

@@ -8,10 +8,31 @@ from webapp.lib import gtin
 from webapp.lib.money import decimal_string, shown
 from webapp.lib.text import clean, cut, fold, unique
 from webapp.phases.channels import CONDITION_WORDS
-from webapp.phases.facts import Alternative, Condition, Evidence, Field, Identity, Market, Offer, Offers, Report
-from webapp.phases.market import prices
+from webapp.phases.facts import (
+    Alternative,
+    Condition,
+    Evidence,
+    Field,
+    Identity,
+    Interval,
+    Market,
+    Offer,
+    Offers,
+    Rates,
+    Report,
+)
+from webapp.phases.market import prices, summaries
 from webapp.phases.market.matchers import Matcher, Rules
-from webapp.phases.market.sightings import Sighting, choose_currency, in_play, put_aside_unfit, sight, web_link
+from webapp.phases.market.sightings import (
+    Sighting,
+    choose_currency,
+    converted,
+    in_play,
+    put_aside_incomparable,
+    put_aside_unusable,
+    sight,
+    web_link,
+)
 
 MARKETPLACES = ("amazon", "ebay", "walmart", "allegro", "bol", "cdiscount", "otto", "kaufland", "rakuten", "etsy")
 """The best-known marketplaces, best first; an offer's marketplace belongs to one when its name begins with it."""
@@ -31,13 +52,15 @@ def research(
     now: datetime,
     currency: str | None = None,
     matcher: Matcher | None = None,
+    rates: Rates | None = None,
 ) -> Market:
     """Finds the offers for a product and works out what it sells for.
 
-    Offers come by barcode first, then by words. Prices are never mixed across currencies: `currency` is taken, or
-    that of most offers. The competitive price is the weighted median of the cheaper half of the offers that count
-    (weights: freshness, match); the list price is the newest one; the marketplace price is the cheapest offer on the
-    best-known marketplace. `now`: aware; ages are counted from it. `matcher`: who judges which
+    Offers come by barcode first, then by words. Findings are in `currency`, or in that of most offers; offers in other
+    money are converted by the `rates` of the day they were seen, or left out. Compared is what a buyer pays, with
+    shipping. The competitive price is the weighted median of the cheaper half of the offers that count (weights:
+    freshness, match) and the client's own sales; the list price is the newest one; the marketplace price is the
+    cheapest offer on the best-known marketplace. `now`: aware; ages are counted from it. `matcher`: who judges which
     offers are the same product, the rules by default. What `report` raises goes through.
     """
     candidates = _candidates(identity, offers, report)
@@ -47,7 +70,9 @@ def research(
     misses = [one for one in found if not one.match.same and one.match.score >= NEAR_MISS][:LISTED_MISSES]
     report(75, f"Working out prices from {_count(len(same), 'offer')} of the same product")
     chosen = choose_currency(same, currency)
-    judged = put_aside_unfit([*same, *misses], chosen or "", identity.condition)
+    known = converted([*same, *misses], chosen or "", rates)
+    usable = put_aside_unusable(known, chosen or "", with_rates=rates is not None)
+    judged = put_aside_incomparable(usable, identity.condition)
     used = in_play(judged)
     list_price = next((one for one in judged if one.is_list_price and not one.aside), None)
     marketplace, cheapest = _best_marketplace(used)
@@ -66,13 +91,17 @@ def research(
         marketplace=marketplace,
         marketplace_link=web_link(cheapest.offer.link) if cheapest else None,
         currency=chosen if used or list_price else None,
-        low=min((one.offer.price for one in used), default=None),
-        high=max((one.offer.price for one in used), default=None),
+        low=min((one.price for one in used), default=None),
+        high=max((one.price for one in used), default=None),
         offers_found=sum(not one.is_list_price for one in same),
         offers_used=len(used),
         newest_days=min(ages, default=None),
         oldest_days=max(ages, default=None),
-        offers=tuple(one.priced() for one in listed),
+        sales_used=sum(one.is_sale for one in used),
+        interval=_interval(used),
+        conditions=summaries.by_condition(usable, used),
+        history=summaries.history(judged, offers, chosen or "", rates),
+        offers=tuple(one.priced(chosen) for one in listed),
     )
     report(100, silence if not used else f"Priced from {_count(len(used), 'offer')}")
     return market
@@ -99,13 +128,29 @@ def _queries(identity: Identity) -> list[str]:
     return [cut(query, 200) for query in unique([f"{brand} {model}" if model else "", branded if name else ""])]
 
 
+def _weighed(used: Sequence[Sighting]) -> list[prices.Weighed]:
+    return [prices.Weighed(one.price, one.weight, index) for index, one in enumerate(used)]
+
+
+def _competitive(used: Sequence[Sighting]) -> prices.Weighed:
+    weighed = _weighed(used)
+    return prices.competitive(
+        [one for one in weighed if not used[one.index].is_sale], [one for one in weighed if used[one.index].is_sale]
+    )
+
+
+def _interval(used: Sequence[Sighting]) -> Interval | None:
+    bounds = prices.interval(_weighed(used), _competitive(used).price) if used else None
+    return Interval(low=bounds[0], high=bounds[1], percent=prices.INTERVAL_PERCENT) if bounds else None
+
+
 def _competitive_price(used: Sequence[Sighting], currency: str | None, wanted: Condition | None, silence: str) -> Field:
     if not used or currency is None:
         return Field(evidence=(Evidence(kind="offer", says=silence, weight=0.0),))
-    weighed = [prices.Weighed(one.offer.price, one.weight, index) for index, one in enumerate(used)]
-    price = prices.competitive(weighed)
+    price = _competitive(used)
     conditions = {one.condition for one in used}
-    confidence = prices.confidence(weighed, [one.age_days for one in used], [one.match.score for one in used])
+    scores = [one.match.score for one in used]
+    confidence = prices.confidence(_weighed(used), [one.age_days for one in used], scores)
     if wanted is None or (wanted not in conditions and wanted is not Condition.NEW):
         confidence = confidence * 2 // 3
     ranked = sorted(used, key=lambda one: (-one.weight, one.offer.id))
@@ -121,11 +166,8 @@ def _competitive_price(used: Sequence[Sighting], currency: str | None, wanted: C
 
 def _rule(used: Sequence[Sighting], wanted: Condition | None) -> Evidence:
     conditions = sorted({CONDITION_WORDS[one.condition] for one in used})
-    what = _count(len(used), "offer")
-    says = {1: what, 2: f"Lower of {what}", 3: f"Middle of {what}"}.get(
-        len(used), f"Middle of the cheaper half of {what}"
-    )
-    says = f"{says}, condition {' or '.join(conditions)}"
+    sales = sum(one.is_sale for one in used)
+    says = f"{_middle(len(used) - sales, sales)}, condition {' or '.join(conditions)}"
     if wanted is None:
         says += "; the item's own condition is not known"
     elif wanted not in {one.condition for one in used}:
@@ -133,12 +175,22 @@ def _rule(used: Sequence[Sighting], wanted: Condition | None) -> Evidence:
     return Evidence(kind="rule", says=f"{says}.")
 
 
+def _middle(offers: int, sales: int) -> str:
+    """Which middle of how many was taken: `prices.competitive` in words."""
+    asked, sold = _count(offers, "offer"), f"{sales:,} of your own sales"
+    what = " and ".join([asked] * bool(offers) + [sold] * bool(sales))
+    if offers + sales <= 3:
+        return {1: what, 2: f"Lower of {what}"}.get(offers + sales, f"Middle of {what}")
+    cheaper = f"the cheaper half of {what}" if offers > 3 else what
+    return f"Middle of {cheaper}" + (" (a sale counts twice)" if offers and sales else "")
+
+
 def _single_price(one: Sighting | None, what: str, currency: str | None, silence: str) -> Field:
     if one is None or currency is None:
         return Field(evidence=(Evidence(kind="offer", says=f"{silence}.", weight=0.0),))
     half_life = prices.LIST_HALF_LIFE_DAYS if one.is_list_price else prices.HALF_LIFE_DAYS
     return Field(
-        value=decimal_string(one.offer.price, currency),
+        value=decimal_string(one.price, currency),
         confidence=min(95, round(prices.freshness(one.age_days, half_life) * one.match.score)),
         evidence=(_witness(one, f"{what}: "),),
     )
@@ -148,19 +200,29 @@ def _witness(one: Sighting, lead: str = "") -> Evidence:
     seller = cut(one.offer.marketplace or one.offer.source, 60) or "Unnamed source"
     age = "today" if one.age_days == 0 else f"{_count(one.age_days, 'day')} ago"
     condition = "" if one.is_list_price else f", {CONDITION_WORDS[one.condition]}"
-    says = f"{lead}{seller}, {shown(one.offer.price, one.currency)}{condition}, seen {age}. {one.match.why}."
-    return Evidence(kind="offer", says=says, weight=round(one.weight, 3), record_id=one.offer.id)
+    who, seen = (f"Sold by you ({seller})", age) if one.is_sale else (seller, f"seen {age}")
+    says = f"{lead}{who}, {_price_words(one)}{condition}, {seen}. {one.match.why}."
+    return Evidence(kind="offer", says=says, weight=min(1.0, round(one.weight, 3)), record_id=one.offer.id)
+
+
+def _price_words(one: Sighting) -> str:
+    own, shipping = clean(one.offer.currency).upper(), one.offer.shipping
+    words = shown(one.offer.price, own)
+    words += f" and {shown(shipping, own)} shipping" if shipping else ""
+    if one.rate_day is None:
+        return words
+    return f"{words}, that is {shown(one.price, one.currency)} at the rate of {one.rate_day:%-d %b %Y}"
 
 
 def _best_marketplace(used: Sequence[Sighting]) -> tuple[str | None, Sighting | None]:
     """The best-known marketplace among the offers that count, as it is written there, and its cheapest offer."""
-    named = [one for one in used if clean(one.offer.marketplace or "")]
+    named = [one for one in used if clean(one.offer.marketplace or "") and not one.is_sale]
     if not named:
         return None, None
     size = Counter(fold(one.offer.marketplace or "") for one in named)
     best = min(size, key=lambda name: (_fame(name), -size[name], name))
     there = [one for one in named if fold(one.offer.marketplace or "") == best]
-    cheapest = min(there, key=lambda one: (one.offer.price, one.age_days, one.offer.id))
+    cheapest = min(there, key=lambda one: (one.price, one.age_days, one.offer.id))
     return cut(cheapest.offer.marketplace or "", 80), cheapest
 
 

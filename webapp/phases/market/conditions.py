@@ -24,6 +24,9 @@ NEW: tuple[Condition, ...] = (Condition.NEW,)
 SECOND_HAND = (Condition.LIKE_NEW, Condition.REFURBISHED, Condition.USED)
 BROKEN: tuple[Condition, ...] = (Condition.FOR_PARTS,)
 
+KINDS = {"new": NEW, "second_hand": SECOND_HAND, "for_parts": BROKEN}
+"""The kinds of condition whose prices are never mixed in one figure."""
+
 ENOUGH = 3
 """With so many offers of exactly the item's condition, other second-hand offers are not needed."""
 

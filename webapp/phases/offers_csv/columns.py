@@ -1,7 +1,7 @@
 """Which column of a file means what."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from webapp.lib.money import currency_code
 from webapp.lib.text import words
@@ -33,31 +33,32 @@ ALIASES = {
 }
 """The names under which each column is known, as folded words."""
 
-_FIELDS = {" ".join(words(name)): field for field, names in ALIASES.items() for name in names.split(",")}
+_MONEY = ("price", "list_price", "total")
 
 
-def assign(header: Sequence[str]) -> tuple[dict[str, list[int]], str | None]:
+def assign(header: Sequence[str], aliases: Mapping[str, str] = ALIASES) -> tuple[dict[str, list[int]], str | None]:
     """For each field the places of its columns in the order of the header (a row's first filled one counts), and the
-    currency that the header of a price names (`Price (EUR)`, `preis_eur`)."""
+    currency that the header of a price names (`Price (EUR)`, `preis_eur`). `aliases`: a field's names, with commas."""
+    fields = {" ".join(words(name)): field for field, names in aliases.items() for name in names.split(",")}
     places: dict[str, list[int]] = {}
     currencies: list[str] = []
     for place, name in enumerate(header):
-        field, currency = _meaning(name)
+        field, currency = _meaning(name, fields)
         if field:
             places.setdefault(field, []).append(place)
             currencies += [currency] if currency else []
     return places, currencies[0] if len(set(currencies)) == 1 else None
 
 
-def _meaning(name: str) -> tuple[str | None, str | None]:
+def _meaning(name: str, fields: Mapping[str, str]) -> tuple[str | None, str | None]:
     spoken = words(re.sub(r"([a-z])([A-Z])", r"\1 \2", name).replace("_", " ").replace("-", " "))
-    if field := _FIELDS.get(" ".join(spoken)) or _FIELDS.get("".join(spoken)):
+    if field := fields.get(" ".join(spoken)) or fields.get("".join(spoken)):
         return field, None
     # What is left may name the currency: as a word (`price eur`, `preis in eur`) or as a sign (`Price €`).
     codes = [word.upper() for word in spoken if currency_code(word) == word.upper()]
     signs = [code for sign in re.findall(r"[^\w\s()\[\]/.-]+", name) if (code := currency_code(sign))]
     rest = " ".join(word for word in spoken if word.upper() not in codes and word not in ("in", "en"))
-    field = _FIELDS.get(rest)
-    if field in ("price", "list_price") and (codes or signs):
+    field = fields.get(rest)
+    if field in _MONEY and (codes or signs):
         return field, (codes or signs)[0]
     return None, None
