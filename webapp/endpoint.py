@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,9 +23,11 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
-from webapp.errors import ConfigError, PermanentError, ProviderDown
+from webapp.errors import ConfigError, PermanentError, ProviderDown, WorkError
 
 CHUNK_BYTES = 64 * 1024
+ERROR_BYTES = 16 * 1024
+"""So much of what comes with an error is read; what it says stands at its beginning."""
 LONGEST_RETRY_SECONDS = 3600.0
 BUSY_SECONDS = 30.0
 """How long one that is asked too often is left alone, when it does not say how long."""
@@ -38,12 +40,15 @@ class Endpoint:
     name: str
     label: str
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # keys stand there
     private: bool = False
     connect_seconds: float = 5.0
     read_seconds: float = 10.0
     total_seconds: float = 30.0
     max_bytes: int = 2 * 1024 * 1024
+    explain: Callable[[int, float | None, bytes], WorkError | None] | None = None
+    """What an answer other than 200 means in the service's own words: from its status, its Retry-After in seconds and
+    the beginning of its body. Without it, or where it returns None, HTTP's words hold."""
 
     def get(self, **parameters: str) -> bytes:
         """The body of a 200 to a GET with these parameters: see `post` for what is raised."""
@@ -117,6 +122,9 @@ class Endpoint:
         status, after = response.status, retry_after_seconds(response.headers.get("Retry-After"))
         if status == HTTPStatus.OK:
             return
+        own = self.explain(status, after, _beginning(response)) if self.explain else None
+        if own is not None:
+            raise own
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             raise self._down("it is asked too often", after or BUSY_SECONDS)
         if status >= 500 or status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY):
@@ -205,6 +213,12 @@ def retry_after_seconds(header: str | None) -> float | None:
             return None
         seconds = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
     return min(max(seconds, 1.0), LONGEST_RETRY_SECONDS)
+
+
+def _beginning(response: BaseHTTPResponse) -> bytes:
+    with suppress(HTTPError, OSError):
+        return response.read(ERROR_BYTES, decode_content=False)
+    return b""
 
 
 def _cut(wire: socket.socket) -> None:

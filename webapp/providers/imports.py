@@ -34,6 +34,8 @@ _COLUMNS = {
 }
 _KEY = {"id": "uuid", "source": "text", "source_ref": "text"}
 _NAMES = ", ".join(_COLUMNS)
+# A source that was asked by words does not repeat the number that it was found by before.
+_NEW = {name: f"excluded.{name}" for name in _COLUMNS} | {"gtin14": "coalesce(excluded.gtin14, offers.gtin14)"}
 # ON CONFLICT rather than MERGE: two imports of the same offers at once do not make one of them fail. A row version
 # that nobody deleted yet has xmax 0: it was inserted.
 _UPSERT = text(f"""
@@ -41,9 +43,9 @@ _UPSERT = text(f"""
     SELECT CAST(:client_id AS uuid), news.*
     FROM unnest({", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in (_KEY | _COLUMNS).items())}) AS news
     ON CONFLICT (client_id, source, source_ref) DO UPDATE
-    SET {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)}
+    SET {", ".join(f"{name} = {_NEW[name]}" for name in _COLUMNS)}
     WHERE ({", ".join(f"offers.{name}" for name in _COLUMNS)})
-        IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _COLUMNS)})
+        IS DISTINCT FROM ({", ".join(_NEW.values())})
     RETURNING xmax = 0 AS is_new
 """)  # noqa: S608 - column names of ours
 
@@ -84,7 +86,7 @@ def import_offers(session: Session, client_id: UUID, rows: Iterable[OfferRow]) -
 
 
 def _offer(row: OfferRow) -> Offer:
-    return Offer(id=row.key, source=row.source, **{name: getattr(row, name) for name in _COLUMNS if name != "shipping"})
+    return Offer(id=row.key, source=row.source, **{name: getattr(row, name) for name in _COLUMNS})
 
 
 def upsert(session: Session, client_id: UUID, offers: Iterable[Offer]) -> Tally:

@@ -5,10 +5,10 @@ from importlib import import_module
 
 from flask import Flask, current_app
 
-from webapp.errors import ConfigError
 from webapp.providers.interface import OutsideSource
+from webapp.providers.settings import number
 
-SOURCES = ("webapp.providers.json_feed",)
+SOURCES = ("webapp.providers.ebay", "webapp.providers.json_feed")
 """The folders that there are; each has `configured(environ) -> OutsideSource | None`."""
 PATIENCE_MINUTES = 30.0
 _KEY, _PATIENCE_KEY = "lotline_sources", "lotline_patience_seconds"
@@ -22,7 +22,7 @@ def init_app(app: Flask, environ: Mapping[str, str]) -> None:
     """
     found = (import_module(name).configured(environ) for name in SOURCES)
     app.extensions[_KEY] = tuple(source for source in found if source is not None)
-    app.extensions[_PATIENCE_KEY] = 60 * _minutes(environ, "LOTLINE_PATIENCE_MINUTES", PATIENCE_MINUTES)
+    app.extensions[_PATIENCE_KEY] = 60 * number(environ, "LOTLINE_PATIENCE_MINUTES", PATIENCE_MINUTES)
 
 
 def configured() -> tuple[OutsideSource, ...]:
@@ -35,14 +35,3 @@ def patience_seconds() -> float:
     """How long a product waits for a source that is away, before it goes on without."""
     seconds: float = current_app.extensions[_PATIENCE_KEY]
     return seconds
-
-
-def _minutes(environ: Mapping[str, str], key: str, default: float) -> float:
-    raw = environ.get(key, "").strip()
-    try:
-        value = float(raw) if raw else default
-    except ValueError:
-        raise ConfigError(f"{key}={raw!r} is not a number") from None
-    if not 0 <= value <= 10_000:
-        raise ConfigError(f"{key}={raw!r} is not between 0 and 10000")
-    return value

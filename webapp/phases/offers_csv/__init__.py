@@ -6,6 +6,7 @@ left out:
     title        required: what is offered, up to 500 characters
     price        required unless list_price is given: `12.50`, `1.234,56 €`, `$5`
     list_price   the maker's list price; makes a second row of kind `list`
+    shipping     what comes on top, in the price's currency
     currency     ISO 4217 code or sign; may also stand beside the price or in its header (`Price (EUR)`)
     kind         `offer` (default) or `list`
     gtin         EAN, UPC, ISBN; a broken one is left out with a warning

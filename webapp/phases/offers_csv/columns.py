@@ -15,6 +15,8 @@ ALIASES = {
     "einzelpreis",
     "list_price": "list price, msrp, rrp, uvp, srp, listenpreis, retail price, recommended price, prix public, "
     "prix conseille, compare at price",
+    "shipping": "shipping, shipping cost, shipping price, postage, delivery, delivery cost, versand, versandkosten, "
+    "porto, frais de port, livraison, gastos de envio, spedizione, verzendkosten",
     "currency": "currency, currency code, wahrung, waehrung, devise, moneda, valuta, waluta",
     "kind": "kind, price kind, price type, preisart",
     "gtin": "gtin, gtin13, gtin14, gtin 13, gtin 14, ean, ean13, ean 13, ean code, ean nummer, upc, upc code, barcode, "

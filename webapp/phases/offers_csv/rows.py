@@ -37,6 +37,7 @@ class OfferRow(Fact, frozen=True, kw_only=True):
     currency: str
     kind: str
     seen_at: datetime
+    shipping: Decimal | None = None
     marketplace: str | None = None
     link: str | None = None
     brand: str | None = None
@@ -119,6 +120,7 @@ class RowReader:
                 currency=currency,
                 condition=condition if kind == "offer" else None,
                 seen_at=seen_at,
+                shipping=self._shipping(row, currency) if kind == "offer" else None,
                 **shared,  # type: ignore[arg-type]
             )
             for kind, amount, currency in found
@@ -169,6 +171,21 @@ class RowReader:
         if currency is None:
             raise self._error(row, field, price, "it has no currency; add a column “currency”")
         return currency
+
+    def _shipping(self, row: Row, currency: str) -> Decimal | None:
+        """What comes on top of the price; what cannot be read, or is in other money, is left out with a warning."""
+        text = clean(self._cell(row, "shipping"))
+        if not text:
+            return None
+        try:
+            amount, beside = parse(text, self.settings.decimal_mark)
+        except AmountError as error:
+            self._warn(row, "shipping", text, f"Left out: {error}.")
+            return None
+        if beside and not may_mean(beside, currency):
+            self._warn(row, "shipping", text, f"Left out: the price is in {currency}.")
+            return None
+        return rounded(amount, currency)
 
     def _seen_at(self, row: Row) -> datetime:
         text = clean(self._cell(row, "seen_at"))

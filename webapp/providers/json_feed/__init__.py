@@ -5,7 +5,7 @@
 
     {"offers": [{"id": "a1", "title": "…", "price": "12.50", "currency": "EUR", "url": "https://…", "condition": "new",
                  "marketplace": "…", "brand": "…", "model": "…", "gtin": "…", "category": "…", "kind": "offer",
-                 "seen_at": "2026-11-20T12:00:00Z"}],
+                 "shipping": "4.90", "seen_at": "2026-11-20T12:00:00Z"}],
      "next": "cursor of the next page, or null"}
 
 `title`, `price` and `currency` are needed; an offer without them is left out, the others count. Environment:
@@ -25,10 +25,11 @@ import msgspec
 
 from webapp import endpoint as endpoints
 from webapp.endpoint import Endpoint
-from webapp.errors import ConfigError, ProviderDown
+from webapp.errors import ProviderDown
 from webapp.phases.facts import Offer
+from webapp.providers.entries import read_offers
 from webapp.providers.interface import Answer, Question
-from webapp.providers.json_feed.rows import read_offers
+from webapp.providers.settings import number
 from webapp.work.circuits import Circuit
 
 NAME = "feed"
@@ -84,9 +85,6 @@ def configured(environ: Mapping[str, str]) -> JsonFeed | None:
     endpoint = endpoints.configured(environ, "LOTLINE_FEED", NAME, "The offers feed")
     if endpoint is None:
         return None
-    try:
-        hours = float(environ.get("LOTLINE_FEED_HOURS", "").strip() or 24)
-    except ValueError:
-        raise ConfigError("LOTLINE_FEED_HOURS is not a number") from None
+    hours = number(environ, "LOTLINE_FEED_HOURS", 24)
     patience = MAX_PAGES * (endpoint.connect_seconds + endpoint.total_seconds)
     return JsonFeed(endpoint, Circuit(NAME, endpoint.label, call_seconds=patience), hours)

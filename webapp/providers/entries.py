@@ -1,4 +1,4 @@
-"""Offers of a feed, read by the same rules as the rows of an offers file."""
+"""Offers as outside sources write them, read by the same rules as the rows of an offers file."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,6 +12,7 @@ FIELDS = {
     "title": "title",
     "price": "price",
     "currency": "currency",
+    "shipping": "shipping",
     "kind": "kind",
     "marketplace": "marketplace",
     "link": "url",
@@ -22,7 +23,7 @@ FIELDS = {
     "condition": "condition",
     "seen_at": "seen_at",
 }
-"""What the reader calls a value, and what the feed does."""
+"""What the reader calls a value, and what an entry does."""
 ID_LENGTH = 200
 CELL_LENGTH = 4000
 
