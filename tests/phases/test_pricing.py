@@ -11,7 +11,8 @@ from tests.phases.known_offers import offer, used
 from tests.phases.products import HEADPHONES, UNKNOWN, researched
 from webapp.lib.money import minor_digits
 from webapp.phases.facts import Condition, Offer
-from webapp.phases.pricing import CHARM_LOSS, Proposal, charm, propose
+from webapp.phases.pricing import Proposal, propose
+from webapp.phases.pricing_rules import CHARM_LOSS, charm
 
 TITLE = "Sony WH-1000XM4"
 

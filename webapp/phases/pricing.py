@@ -1,10 +1,11 @@
 """The price proposal: from what the market asks to a price to put on the listing, step by step, in words."""
 
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_CEILING, Decimal
 
-from webapp.lib.money import minor_digits, rounded, shown
+from webapp.lib.money import rounded, shown
 from webapp.phases.channels import CONDITION_WORDS
 from webapp.phases.facts import Condition, Fact, Field, Market
+from webapp.phases.pricing_rules import NO_TERMS, Terms, ceiling_of, foreign, highest, lowest, shaped
 
 CONDITION_FACTORS = {
     Condition.NEW: Decimal("1.00"),
@@ -22,10 +23,6 @@ LIST_PRICE_FACTOR = Decimal("0.90")
 LIST_PRICE_TRUST = 20
 """Confidence that a list price needs to cap the price (with the half-life of a year: about two years of age)."""
 
-CHARM_ENDINGS = (Decimal("0.99"), Decimal("0.95"))
-CHARM_LOSS = Decimal("0.05")
-"""A price is rounded down to the next ending unless that would give away more than this share."""
-
 _SECOND_HAND = frozenset((Condition.LIKE_NEW, Condition.REFURBISHED, Condition.USED))
 
 
@@ -37,15 +34,20 @@ class Proposal(Fact, frozen=True, kw_only=True):
     reasons: tuple[str, ...] = ()
 
 
-def propose(condition: Condition | None, market: Market) -> Proposal:
+def propose(condition: Condition | None, market: Market, terms: Terms = NO_TERMS) -> Proposal:
     """Competitive price, or list price less a tenth; times the condition's factor where only offers of a better kind
-    were found; not above a list price that is fresh; rounded down to .99 or .95."""
+    were found; not above a list price that is fresh; within the catalog's margin, floor and ceiling, in its form.
+    Without any offer: cost and margin, where both are known."""
     currency = market.currency
     asked, list_price = _amount(market.competitive_price), _amount(market.list_price)
+    reasons: list[str] = []
     if currency is None or (asked is None and list_price is None):
         why = next((proof.says for proof in market.competitive_price.evidence), "No offer was found.")
-        return Proposal(reasons=(why, "No price is proposed: please set one."))
-    reasons: list[str] = []
+        least = lowest(terms, terms.cost_currency) if terms.cost_currency and terms.cost is not None else None
+        if least is None or terms.cost_currency is None or terms.rules.margin_percent is None:
+            return Proposal(reasons=(why, "No price is proposed: please set one."))
+        reasons += [why, f"{least.says}: that is all there is to go by."]
+        return _ruled(least.price, terms.cost_currency, terms, reasons)
     if asked is not None:
         price, factor = asked, _factor(condition, basis(market))
         reasons.append(f"Competitive price {shown(price, currency)}, from {_offers(market)}.")
@@ -67,31 +69,38 @@ def propose(condition: Condition | None, market: Market) -> Proposal:
     if list_price is not None and market.list_price.confidence >= LIST_PRICE_TRUST and price > list_price:
         price = list_price
         reasons.append(f"Not above the list price of {shown(price, currency)}.")
-    charming = charm(price, currency)
-    if charming != rounded(price, currency):
-        reasons.append(f"Rounded down to {shown(charming, currency)}.")
-    return Proposal(price=charming, currency=currency, reasons=tuple(reasons))
+    return _ruled(price, currency, terms, reasons)
+
+
+def _ruled(price: Decimal, currency: str, terms: Terms, reasons: list[str]) -> Proposal:
+    """The price within the catalog's rules. What it must not be below goes before what it should not be above."""
+    rules, least = terms.rules, lowest(terms, currency)
+    if (left_out := foreign(terms, currency)) is not None:
+        reasons.append(left_out)
+    if least is not None and price < least.price:
+        price = least.price
+        reasons.append(f"{least.says}: not below that.")
+    ceiling = ceiling_of(rules, currency)
+    if ceiling is not None and price > ceiling:
+        if least is None or least.price <= ceiling:
+            price = ceiling
+            reasons.append(f"Not above your ceiling of {shown(ceiling, currency)}.")
+        else:
+            reasons.append(f"Your ceiling of {shown(ceiling, currency)} is below that, so it does not hold here.")
+            ceiling = None
+    at_least = least.price if least is not None else Decimal(0)
+    final = shaped(price, currency, rules, at_least)
+    if ceiling is not None and final > ceiling:
+        final = max(highest(ceiling, currency, rules), rounded(at_least, currency, ROUND_CEILING))
+    if final != rounded(price, currency):
+        reasons.append(f"Rounded {'down' if final < price else 'up'} to {shown(final, currency)}.")
+    return Proposal(price=final, currency=currency, reasons=tuple(reasons))
 
 
 def basis(market: Market) -> Condition | None:
     """The best condition among the offers that the competitive price comes from; None when there are none."""
     used = {offer.condition or Condition.NEW for offer in market.offers if offer.used and offer.kind != "list"}
     return next((condition for condition in Condition if condition in used), None)
-
-
-def charm(amount: Decimal, currency: str) -> Decimal:
-    """The amount rounded down to end in .99 or .95, or just to whole minor units where that would give away more than
-    CHARM_LOSS. Currencies without minor units are rounded down to tens on the same condition. Never zero."""
-    digits = minor_digits(currency)
-    smallest = Decimal(1).scaleb(-digits)
-    plain = max(rounded(amount, currency), smallest)
-    if digits:
-        whole = plain.to_integral_value(ROUND_DOWN)
-        endings = [base + ending for base in (whole, whole - 1) for ending in CHARM_ENDINGS]
-        best = max(ending for ending in endings if ending <= plain)
-    else:
-        best = plain // 10 * 10
-    return rounded(best, currency) if best > 0 and best >= plain * (1 - CHARM_LOSS) else plain
 
 
 def _amount(field: Field) -> Decimal | None:
@@ -114,4 +123,6 @@ def _basis_words(market: Market, asked: Decimal | None) -> str:
 
 
 def _offers(market: Market) -> str:
-    return "1 offer" if market.offers_used == 1 else f"{market.offers_used:,} offers"
+    offers, sales = market.offers_used - market.sales_used, market.sales_used
+    said = ["1 offer" if offers == 1 else f"{offers:,} offers"] * bool(offers)
+    return " and ".join(said + [f"{sales:,} of your own sales"] * bool(sales))

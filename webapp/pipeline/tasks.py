@@ -12,7 +12,7 @@ from sqlalchemy import Row, bindparam, select
 
 from webapp import storage
 from webapp.access.models import Client
-from webapp.catalog.models import Photo, Product
+from webapp.catalog.models import Catalog, Photo, Product
 from webapp.config import Config
 from webapp.crashpoints import crash_point
 from webapp.database import reading, transaction
@@ -20,6 +20,7 @@ from webapp.errors import PermanentError
 from webapp.learning import services as learning
 from webapp.lib.fingerprint import fingerprint
 from webapp.phases import facts
+from webapp.phases.pricing_rules import Terms, read_rules
 from webapp.pipeline import findings, matchers, services, settling
 from webapp.pipeline.knowledge import AskedOffers, ClientReference, same_photo, with_experience
 from webapp.pipeline.models import PhaseName, Run
@@ -83,13 +84,17 @@ _SUBJECT = (
         Product.catalog_id,
         Product.sku,
         Product.category,
+        Product.cost,
+        Product.cost_currency,
         Product.fixed_fields,
         *(getattr(Product, column) for column in settling.SETTLED_COLUMNS),
         Client.review_threshold,
         Client.audit_percent,
         Client.currency,
+        Catalog.pricing_rules,
     )
     .join(Product, Product.id == Run.product_id)
+    .join(Catalog, Catalog.id == Product.catalog_id)
     .join(Client, Client.id == Run.client_id)
     .where(Run.id == bindparam("run_id"))
 )
@@ -181,14 +186,16 @@ def _market(case: Case, lease: Lease) -> Result:
 def _seo(case: Case, lease: Lease) -> Result:
     optimise = _engine(PhaseName.SEO)
     identity, analysis, market = _identity(case), case.found[PhaseName.ANALYSIS], _needed(case, PhaseName.MARKET)
-    return optimise(identity, analysis, market, lease.report), (identity, analysis, market)
+    terms = _terms(case)
+    return optimise(identity, analysis, market, lease.report, terms), (identity, analysis, market, terms)
 
 
 def _listing(case: Case, lease: Lease) -> Result:
     compose = _engine(PhaseName.LISTING)
     identity, analysis = _identity(case), case.found[PhaseName.ANALYSIS]
     market, seo = _needed(case, PhaseName.MARKET), _needed(case, PhaseName.SEO)
-    return compose(identity, analysis, market, seo, lease.report), (identity, analysis, market, seo)
+    terms = _terms(case)
+    return compose(identity, analysis, market, seo, lease.report, terms), (identity, analysis, market, seo, terms)
 
 
 _PHASES: dict[PhaseName, Callable[[Case, Lease], Result]] = {
@@ -220,6 +227,12 @@ def _identity(case: Case) -> facts.Identity:
         image_urls=tuple(f"{_config().base_url}/photos/{photo.id}/display" for photo in case.photos),
         keywords_seen=tuple(line.text for line in words),
     )
+
+
+def _terms(case: Case) -> Terms:
+    subject = case.subject
+    rules = read_rules(subject.pricing_rules)
+    return Terms(rules=rules, cost=subject.cost, cost_currency=subject.cost_currency)
 
 
 def _config() -> Config:

@@ -7,11 +7,14 @@ from webapp.phases.channels import DESCRIPTION_LIMIT, TITLE_LIMITS
 from webapp.phases.facts import Analysis, Identity, Listing, Market, Report, Seo
 from webapp.phases.listing.missing import missing
 from webapp.phases.listing.specifics import bullets, specifics
+from webapp.phases.pricing_rules import NO_TERMS, Terms
 from webapp.phases.seo.titles import best
 from webapp.phases.wording import Known
 
 
-def compose(identity: Identity, analysis: Analysis | None, market: Market, seo: Seo, report: Report) -> Listing:
+def compose(
+    identity: Identity, analysis: Analysis | None, market: Market, seo: Seo, report: Report, terms: Terms = NO_TERMS
+) -> Listing:
     """Title, bullets, description, price with its reasons, category, item specifics, one title per channel, and what
     is still missing. Nothing is claimed that was not found; an unknown product gives an empty title and says so.
     What `report` raises goes through."""
@@ -20,7 +23,7 @@ def compose(identity: Identity, analysis: Analysis | None, market: Market, seo: 
     report(25, "Choosing titles")
     titles = {channel: best(seo.titles, channel, facts.condition) for channel in TITLE_LIMITS}
     report(45, "Proposing a price")
-    proposal = pricing.propose(identity.condition, market)
+    proposal = pricing.propose(identity.condition, market, terms)
     report(65, "Writing the description")
     listing = Listing(
         title=titles["ebay"],
