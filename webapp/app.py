@@ -33,6 +33,7 @@ from webapp.calibration import views as calibration
 from webapp.catalog import views as catalog
 from webapp.config import MEBIBYTE, Config
 from webapp.failures import views as failures
+from webapp.intake import retake_views as retakes
 from webapp.intake import views as intake
 from webapp.learning import views as learning
 from webapp.live import views as live
@@ -55,7 +56,7 @@ WORK_KINDS = {
 }
 """Which code does which kind of background work."""
 
-UPLOADS = {"intake.create"}
+UPLOADS = {"intake.create", "retakes.take_again", "retakes.add"}
 """Routes whose requests may be as large as the configuration says."""
 
 __all__ = ["create_app", "models"]
@@ -136,6 +137,7 @@ def _add_features(app: Flask) -> None:
         providers,
         pipeline,
         intake,
+        retakes,
         review,
         calibration,
         failures,

@@ -103,6 +103,7 @@
       if (event.key === "j" || event.key === "k") follow(event.key);
       else if (event.key === "z") zoom(views.find((view) => !view.hidden).querySelector("[data-zoom]"));
       else if (event.key === "p" && views.length > 1) nextPhoto();
+      else if (event.key === "t") views.find((view) => !view.hidden)?.querySelector("[data-retake]")?.click();
       else if (event.key === "?") help.showModal();
       else if (number >= 1 && number <= parts.length) {
         event.preventDefault();

@@ -18,6 +18,7 @@
   let waitsForNetwork = false;
   let again = false;
   let leaves = false;
+  let stays = false; // a photo is worth taking again: the person decides when to go on
 
   // --- what the person sees ---
 
@@ -40,6 +41,7 @@
     for (const [state, count] of Object.entries(counts)) find(`[data-count="${state}"]`).textContent = count;
     form.dataset.filled = String(photos.length > 0);
     form.dataset.done = String(counts.safe > 0);
+    form.dataset.stays = String(stays);
     const ready = toSend().length;
     send.disabled = Boolean(request) || ready === 0;
     sendWord.textContent = request
@@ -153,7 +155,9 @@
       for (const photo of sent) setState(photo, "safe");
       show(xhr.responseText, ".answer");
       refused(sent);
-      window.setTimeout(() => window.location.assign(way), SAFE_SEEN_MS);
+      stays = Boolean(find("[data-stay]"));
+      if (stays) find("[data-stay] a")?.focus({ preventScroll: true });
+      else window.setTimeout(() => window.location.assign(way), SAFE_SEEN_MS);
     } else if (status === 409 || status === 422) {
       for (const photo of sent) setState(photo, "here");
       show(xhr.responseText, ".answer");

@@ -16,9 +16,16 @@ def stack(browser: Browser) -> Iterator[Stack]:
 
 
 expect.set_options(timeout=60_000)  # a busy machine is no failure
-KNOWN = ("WebSocket", "[object Event]", "the server responded with a status of 4", "status of 503")
+KNOWN = (
+    "WebSocket",
+    "[object Event]",
+    "the server responded with a status of 4",
+    "status of 503",
+    "net::ERR_FAILED",
+)
 """What a console may say: a socket that the test itself cuts, by the browser and by htmx (which logs the bare event);
-answers that the test asked for; that the database is away, where the test has just killed it."""
+answers that the test asked for; that the database is away, where the test has just killed it; a request that the test
+cuts."""
 SIZES = {"phone": {"width": 390, "height": 844}, "desk": {"width": 1280, "height": 900}}
 
 

@@ -8,8 +8,8 @@ import pytest
 from tests.phases.photos import Known, as_record, barcode, jpeg, photo, scene, spoiled
 from webapp.phases.analysis import analyse
 from webapp.phases.analysis.pictures import picture_of
-from webapp.phases.facts import Analysis, Condition, Hints, Photo, PhotoQuality, Record
-from webapp.phases.quality import POOR, judge
+from webapp.phases.facts import POOR, Analysis, Condition, Hints, Photo, PhotoQuality, Record
+from webapp.phases.quality import judge
 
 NUMBER = "9521101530018"
 BOTTLE = Record(

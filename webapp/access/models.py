@@ -50,6 +50,8 @@ class Client(Base):
     review_threshold: Mapped[int] = mapped_column(server_default=text("80"))
     audit_percent: Mapped[int] = mapped_column(SmallInteger, server_default=text("2"))
     """How many in a hundred of what goes on by itself a person looks at all the same."""
+    expects_barcodes: Mapped[bool] = mapped_column(server_default=text("true"))
+    """Whether its items have barcodes as a rule, so that a missing one is worth a word."""
     currency: Mapped[str] = mapped_column(server_default="USD")
     running_cap: Mapped[int] = mapped_column(SmallInteger, server_default=text("8"))
     """How many of its phases may run at once."""

@@ -142,12 +142,19 @@ class Product(Base):
 
 
 class Photo(Base):
-    """One image of a product. `original_key`, `display_key`, `thumb_key` name bytes in storage."""
+    """One image of a product. `original_key`, `display_key`, `thumb_key` name bytes in storage.
+
+    One that was taken again stays, out of use, and names the photo in its place: `replaced_by`. The ways of all photos
+    of a place end at the one in use.
+    """
 
     __tablename__ = "photos"
     __table_args__ = (
         ForeignKeyConstraint(["client_id", "product_id"], ["products.client_id", "products.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(["client_id", "replaced_by"], ["photos.client_id", "photos.id"]),
         UniqueConstraint("client_id", "id"),
+        CheckConstraint("replaced_by IS NULL OR NOT is_primary", name="in_use"),
+        Index("ix_photos_client_replaced_by", "client_id", "replaced_by"),
         Index("ix_photos_client_product", "client_id", "product_id", "position"),
         Index("ix_photos_client_sha256", "client_id", "sha256"),
         Index("uq_photos_primary", "product_id", unique=True, postgresql_where=text("is_primary")),
@@ -169,4 +176,5 @@ class Photo(Base):
     thumb_key: Mapped[str]
     quality_score: Mapped[int | None]
     quality_says: Mapped[str] = mapped_column(server_default="")
+    replaced_by: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

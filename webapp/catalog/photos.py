@@ -32,13 +32,13 @@ def visible(session: Session, photo_id: UUID) -> Photo | None:
 
 
 def twins(session: Session, sha256s: Collection[str]) -> list[Twin]:
-    """Photos of the same bytes on products that are not deleted: the newest product for each."""
+    """Photos of the same bytes in use on products that are not deleted: the newest product for each."""
     if not sha256s:
         return []
     rows = session.execute(
         select(Photo.sha256, Photo.id, Product.id, Product.name, Product.created_at)
         .join(Product, (Product.client_id == Photo.client_id) & (Product.id == Photo.product_id))
-        .where(Photo.sha256.in_(sha256s), Product.deleted_at.is_(None))
+        .where(Photo.sha256.in_(sha256s), Photo.replaced_by.is_(None), Product.deleted_at.is_(None))
         .ext(distinct_on(Photo.sha256))
         .order_by(Photo.sha256, Product.id.desc())
     )
@@ -46,5 +46,5 @@ def twins(session: Session, sha256s: Collection[str]) -> list[Twin]:
 
 
 def needed(session: Session, original_keys: Collection[str]) -> set[str]:
-    """Those of these originals that some photo refers to, whether its product is deleted or not."""
+    """Those of these originals that some photo refers to, also one that was replaced, or of a deleted product."""
     return set(session.scalars(select(Photo.original_key).where(Photo.original_key.in_(original_keys))))

@@ -117,7 +117,7 @@ def find_by_gtin(session: Session, gtin14: str, *, exclude: UUID | None = None) 
 
 def find_by_photo(session: Session, photo_hashes: Sequence[str], *, exclude: UUID) -> list[Record]:
     """Products that a person settled and that have a photo with one of these sha256, newest first."""
-    having = select(Photo.product_id).where(Photo.sha256.in_(photo_hashes))
+    having = select(Photo.product_id).where(Photo.sha256.in_(photo_hashes), Photo.replaced_by.is_(None))
     known = (
         _named(exclude)
         .where(Product.id.in_(having), Product.fixed_fields.contains(["name"]))

@@ -42,7 +42,7 @@ def read(posted: Mapping[str, str], files: Iterable[FileStorage]) -> IntakeForm:
     nothing. Without a readable upload key the upload gets one of its own."""
     form = IntakeForm(
         values={name: text.clean(posted.get(name, "")) for name in FIELDS},
-        uploads=[Upload(_file_name(file), cast(BinaryIO, file.stream)) for file in files if file.filename],
+        uploads=uploads(files),
         upload_key=_uuid(posted.get("upload_key", "")) or new_id(),
         keeps_duplicates=posted.get("keep_duplicates") == "yes",
     )
@@ -57,6 +57,11 @@ def read(posted: Mapping[str, str], files: Iterable[FileStorage]) -> IntakeForm:
     if not form.uploads:
         form.errors[""] = "Add at least one photo: without one there is nothing to work on."
     return form
+
+
+def uploads(files: Iterable[FileStorage]) -> list[Upload]:
+    """The files of a form that have a name."""
+    return [Upload(_file_name(file), cast(BinaryIO, file.stream)) for file in files if file.filename]
 
 
 def _check_length(form: IntakeForm, name: str, limit: int) -> None:

@@ -6,7 +6,7 @@ A view calls `check` before anything slow, lets `pictures` decode and keep the f
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 import msgspec
@@ -25,6 +25,7 @@ from webapp.errors import Conflict, Invalid
 from webapp.intake import pictures as files
 from webapp.intake import samples
 from webapp.intake.pictures import Candidate, KeptPicture, Refusal
+from webapp.phases.facts import POOR
 from webapp.pipeline import services as pipeline
 from webapp.pipeline.models import Run, RunState
 from webapp.providers import imports
@@ -58,6 +59,30 @@ class Receipt:
     product_id: UUID
     sha256s: frozenset[str]
     is_new: bool
+
+
+class Shot(NamedTuple):
+    """A photo as it is shown to who has just taken it."""
+
+    photo_id: UUID
+    file_name: str
+    says: str
+    """What is wrong with it, in one sentence; empty when nothing is."""
+    is_poor: bool
+    """Whether it is worth taking again."""
+
+    @classmethod
+    def of(cls, photo: Photo) -> "Shot":
+        """The photo as it was judged."""
+        score = 100 if photo.quality_score is None else photo.quality_score
+        return cls(photo.id, photo.file_name, photo.quality_says, bool(photo.quality_says) and score <= POOR)
+
+
+def poor_shots(session: Session, product_id: UUID) -> list[Shot]:
+    """The product's photos that are worth taking again while the item is in the hand."""
+    mine = (Photo.product_id == product_id, Photo.replaced_by.is_(None))
+    photos = session.scalars(select(Photo).where(*mine).order_by(Photo.position))
+    return [shot for shot in map(Shot.of, photos) if shot.is_poor]
 
 
 class Duplicates(Conflict):
@@ -120,7 +145,9 @@ def receive(session: Session, order: Order, pictures: Sequence[KeptPicture]) -> 
         return receipt
     _refuse_duplicates(session, order, [kept.picture.file for kept in pictures])
     files.restore(order.client_id, pictures)
-    session.add_all(_photo(order.client_id, product_id, position, kept) for position, kept in enumerate(pictures))
+    rows = [photo_row(order.client_id, product_id, position, kept) for position, kept in enumerate(pictures)]
+    rows[0].is_primary = True
+    session.add_all(rows)
     session.flush()
     run = pipeline.start_run(
         session,
@@ -180,14 +207,15 @@ def _insert_product(session: Session, order: Order) -> UUID | None:
     ).scalar_one_or_none()
 
 
-def _photo(client_id: UUID, product_id: UUID, position: int, kept: KeptPicture) -> Photo:
+def photo_row(client_id: UUID, product_id: UUID, position: int, kept: KeptPicture) -> Photo:
+    """What the database keeps of a photo; one that is not the primary one."""
     file, copies = kept.picture.file, kept.picture.copies
     return Photo(
         id=new_id(),
         client_id=client_id,
         product_id=product_id,
         position=position,
-        is_primary=position == 0,
+        is_primary=False,
         file_name=file.file_name,
         mime_type=copies.mime,
         size_bytes=file.size_bytes,

@@ -98,8 +98,8 @@ def samples() -> ResponseReturnValue:
 
 def _take_in(form: IntakeForm) -> Outcome:
     """One upload from its bytes to its run. The transaction is opened last, when all that is slow is done."""
-    viewer, limits = current_viewer(), _limits()
-    candidates, rejected = pictures.sift(form.uploads, limits.max_bytes)
+    viewer, most = current_viewer(), limits()
+    candidates, rejected = pictures.sift(form.uploads, most.max_bytes)
     with reading() as session:
         order = Order(
             actor=current_actor(),
@@ -113,7 +113,7 @@ def _take_in(form: IntakeForm) -> Outcome:
         receipt = services.check(session, order, candidates)
     if receipt:
         return Outcome(receipt, [*rejected, *services.not_kept(receipt, candidates)])
-    taken, refused = pictures.normalise(candidates, limits.max_files)
+    taken, refused = pictures.normalise(candidates, most.max_files)
     if not taken:
         raise services.NothingTaken([*rejected, *refused])
     with pictures.kept(viewer.client_id, taken) as kept, transaction() as session:
@@ -129,19 +129,29 @@ def _take_in(form: IntakeForm) -> Outcome:
 def _taken(outcome: Outcome) -> ResponseReturnValue:
     receipt, rejected = outcome.receipt, outcome.rejected
     address = url_for("pipeline.product", product_id=receipt.product_id)
-    if receipt.is_new:
+    with reading() as session:
+        poor = services.poor_shots(session, receipt.product_id)
+    if receipt.is_new and not poor:
         one, many = "1 photo is safe. You can put the item down.", "%(num)s photos are safe. You can put the item down."
         flash(counted(one, many, len(receipt.sha256s)), "success")
+    elif receipt.is_new and not asks_for_fragment():
+        one, many = "1 photo is safe.", "%(num)s photos are safe."
+        flash(counted(one, many, len(receipt.sha256s)), "success")
+        flash(poor[0].says, "warning")
     for file_name, reason in rejected[:MAX_NAMED]:
         flash(_("%(name)s was not accepted. %(reason)s", name=file_name[:MAX_NAME_SHOWN], reason=reason), "warning")
     if len(rejected) > MAX_NAMED:
         more = len(rejected) - MAX_NAMED
         flash(counted("1 more file was not accepted.", "%(num)s more files were not accepted.", more), "warning")
-    if not _asks_for_fragment():
+    if not asks_for_fragment():
         return redirect(address, HTTPStatus.SEE_OTHER)
     answer = make_response(
         render_template(
-            "intake/_result.html", product_id=receipt.product_id, safe=len(receipt.sha256s), rejected=rejected
+            "intake/_result.html",
+            product_id=receipt.product_id,
+            safe=len(receipt.sha256s),
+            rejected=rejected,
+            shots=poor,
         ),
         HTTPStatus.CREATED if receipt.is_new else HTTPStatus.OK,
     )
@@ -150,7 +160,7 @@ def _taken(outcome: Outcome) -> ResponseReturnValue:
 
 
 def _refused(form: IntakeForm, rejected: Sequence[Refusal]) -> ResponseReturnValue:
-    if _asks_for_fragment():
+    if asks_for_fragment():
         fragment = render_template("intake/_rejected.html", rejected=rejected, form=form)
         return fragment, HTTPStatus.UNPROCESSABLE_ENTITY
     return _form_page(form, rejected=rejected), HTTPStatus.UNPROCESSABLE_ENTITY
@@ -167,7 +177,7 @@ def _known_already(form: IntakeForm, error: services.Duplicates) -> ResponseRetu
         )
         for file_name, twin in error.twins
     ]
-    if _asks_for_fragment():
+    if asks_for_fragment():
         return render_template("intake/_duplicates.html", duplicates=duplicates), HTTPStatus.CONFLICT
     return _form_page(form, duplicates=duplicates), HTTPStatus.CONFLICT
 
@@ -184,16 +194,18 @@ def _form_page(
         form=form,
         upload_key=str(form.upload_key),
         catalogs=catalogs,
-        limits=_limits(),
+        limits=limits(),
         rejected=rejected,
         duplicates=duplicates,
     )
 
 
-def _asks_for_fragment() -> bool:
+def asks_for_fragment() -> bool:
+    """Whether a script asks, which puts the answer into the page that is open."""
     return request.headers.get("X-Requested-With") == "XMLHttpRequest"
 
 
-def _limits() -> Limits:
+def limits() -> Limits:
+    """Of one upload, as configured."""
     config: Config = current_app.extensions["lotline_config"]
     return Limits(config.max_photo_bytes, config.max_photos, config.max_request_bytes)

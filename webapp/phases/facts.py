@@ -216,6 +216,10 @@ class TextLine(Fact, frozen=True, kw_only=True):
     box: Box
 
 
+POOR = 70
+"""Quality score at and below which a photo is worth taking again while the item is in the hand."""
+
+
 class PhotoQuality(Fact, frozen=True, kw_only=True):
     """How usable one photo is. `score` 0..100; `problems`: keys such as `blurred`, `dark`, `bright`, `small`;
     `says`: one sentence for the uploader, empty when nothing is wrong."""

@@ -50,8 +50,6 @@ SENTENCES = {
 PENALTIES = {"blank": 100, "blurred": 40, "dark": 40, "bright": 40, "glare": 10, "small": 30}
 GLARE_COSTS, GLARE_COSTS_MORE = 1000, 30
 """Points that glare all over the photo would lose beyond, and the most that it does lose."""
-POOR = 70
-"""Score at and below which a photo is worth taking again while the item is in the hand."""
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,12 @@ def photo_url(photo_id: UUID, variant: str) -> str:
 
 _primary = aliased(Photo)
 _analysis = aliased(Phase)
-_photo_count = select(func.count()).where(Photo.product_id == Run.product_id).correlate(Run).scalar_subquery()
+_photo_count = (
+    select(func.count())
+    .where(Photo.product_id == Run.product_id, Photo.replaced_by.is_(None))
+    .correlate(Run)
+    .scalar_subquery()
+)
 _RUNS = (
     select(
         Run.id,

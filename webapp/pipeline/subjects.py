@@ -4,16 +4,17 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from webapp.access.models import User
 from webapp.catalog.models import Catalog, Photo, Product
+from webapp.phases.facts import POOR
 from webapp.pipeline.cards import photo_url
 
 
 class PhotoCard(NamedTuple):
-    """A photo as a screen shows it."""
+    """A photo as a screen shows it. `earlier`: those that it replaced, newest first."""
 
     id: UUID
     thumb_url: str
@@ -26,6 +27,12 @@ class PhotoCard(NamedTuple):
     size_bytes: int
     quality_score: int | None
     quality_says: str
+    earlier: tuple["PhotoCard", ...] = ()
+
+    @property
+    def is_poor(self) -> bool:
+        """Whether it is worth taking again."""
+        return self.quality_score is not None and self.quality_score <= POOR
 
 
 class ProductView(NamedTuple):
@@ -58,6 +65,7 @@ _PHOTOS = (
         Photo.size_bytes,
         Photo.quality_score,
         Photo.quality_says,
+        Photo.replaced_by,
     )
     .where(Photo.product_id == bindparam("product_id"))
     .order_by(Photo.position)
@@ -65,22 +73,33 @@ _PHOTOS = (
 
 
 def photos(session: Session, product_id: UUID) -> tuple[PhotoCard, ...]:
-    """A product's photos in their order."""
-    return tuple(
-        PhotoCard(
-            id=row.id,
-            thumb_url=photo_url(row.id, "thumb"),
-            display_url=photo_url(row.id, "display"),
-            original_url=photo_url(row.id, "original"),
-            file_name=row.file_name,
-            width=row.width,
-            height=row.height,
-            is_primary=row.is_primary,
-            size_bytes=row.size_bytes,
-            quality_score=row.quality_score,
-            quality_says=row.quality_says,
-        )
-        for row in session.execute(_PHOTOS, {"product_id": product_id})
+    """A product's photos in use, in their order, each with those that it replaced."""
+    rows = session.execute(_PHOTOS, {"product_id": product_id}).all()
+    newer = {row.id: row.replaced_by for row in rows}
+    earlier: dict[UUID, list[PhotoCard]] = {row.id: [] for row in rows if row.replaced_by is None}
+    for row in sorted(rows, key=lambda row: row.id, reverse=True):
+        if row.replaced_by is not None:
+            in_use = row.replaced_by
+            while newer[in_use] is not None:
+                in_use = newer[in_use]
+            earlier[in_use].append(_photo(row, ()))
+    return tuple(_photo(row, tuple(earlier[row.id])) for row in rows if row.replaced_by is None)
+
+
+def _photo(row: Row[*tuple[Any, ...]], earlier: tuple[PhotoCard, ...]) -> PhotoCard:
+    return PhotoCard(
+        id=row.id,
+        thumb_url=photo_url(row.id, "thumb"),
+        display_url=photo_url(row.id, "display"),
+        original_url=photo_url(row.id, "original"),
+        file_name=row.file_name,
+        width=row.width,
+        height=row.height,
+        is_primary=row.is_primary,
+        size_bytes=row.size_bytes,
+        quality_score=row.quality_score,
+        quality_says=row.quality_says,
+        earlier=earlier,
     )
 
 

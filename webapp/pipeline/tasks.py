@@ -100,7 +100,7 @@ _SUBJECT = (
 )
 _PHOTOS = (
     select(Photo.id, Photo.file_name, Photo.original_key, Photo.sha256)
-    .where(Photo.product_id == bindparam("product_id"))
+    .where(Photo.product_id == bindparam("product_id"), Photo.replaced_by.is_(None))
     .order_by(Photo.position)
 )
 
