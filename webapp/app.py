@@ -29,6 +29,7 @@ from webapp import (
 from webapp.access import guard
 from webapp.access import views as access
 from webapp.access.models import Role
+from webapp.ai import configured
 from webapp.calibration import views as calibration
 from webapp.catalog import views as catalog
 from webapp.config import MEBIBYTE, Config
@@ -75,6 +76,7 @@ def create_app(settings: Config | None = None) -> Flask:
     database.init_app(app, settings)
     queue.init_app(app, settings.redis_url)
     sources.init_app(app, os.environ)
+    configured.init_app(app, os.environ)
     storage.init_app(app, settings.var / "photos")
     Migrate(app, database.db, directory=str(assets.ROOT / "migrations"))
     Babel(app)

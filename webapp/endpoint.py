@@ -126,9 +126,9 @@ class Endpoint:
         if own is not None:
             raise own
         if status == HTTPStatus.TOO_MANY_REQUESTS:
-            raise self._down("it is asked too often", after or BUSY_SECONDS)
+            raise self._down("it is asked too often", after or BUSY_SECONDS, status=status)
         if status >= 500 or status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY):
-            raise self._down(f"it has an error of its own (HTTP {status})", after)
+            raise self._down(f"it has an error of its own (HTTP {status})", after, status=status)
         cause, says = {
             HTTPStatus.UNAUTHORIZED: ("key_refused", "refused our key"),
             HTTPStatus.FORBIDDEN: ("key_refused", "refused our key"),
@@ -138,7 +138,8 @@ class Endpoint:
         if not says and 300 <= status < 400:
             cause, says = "redirects", "sends us to another address; configure that one"
         says = says or f"did not accept the question (HTTP {status})"
-        raise PermanentError(f"{self.label} {says}", cause=f"{self.name}.{cause or f'http_{status}'}", not_done=True)
+        cause = f"{self.name}.{cause or f'http_{status}'}"
+        raise PermanentError(f"{self.label} {says}", cause=cause, not_done=True, status=status)
 
     def _body(self, response: BaseHTTPResponse) -> bytes:
         body, end = bytearray(), time.monotonic() + self.total_seconds
@@ -155,12 +156,15 @@ class Endpoint:
             raise self._down("its answer broke off")
         return bytes(body)
 
-    def _down(self, why: str, after_seconds: float | None = None, *, not_done: bool = False) -> ProviderDown:
+    def _down(
+        self, why: str, after_seconds: float | None = None, *, not_done: bool = False, status: int | None = None
+    ) -> ProviderDown:
         return ProviderDown(
             f"{self.label} does not answer: {why}",
             after_seconds=after_seconds,
             cause=f"{self.name}.down",
             not_done=not_done,
+            status=status,
         )
 
 

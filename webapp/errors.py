@@ -52,12 +52,14 @@ class WorkError(Exception):
 
     `cause`: a stable key; failures are grouped by it. Without one, the message stands for it.
     `not_done`: what was asked of somebody else surely did not happen, so it may be asked again.
+    `status`: the HTTP status by which the other side said that it would not, where it did.
     """
 
-    def __init__(self, message: str, *, cause: str = "", not_done: bool = False) -> None:
+    def __init__(self, message: str, *, cause: str = "", not_done: bool = False, status: int | None = None) -> None:
         super().__init__(message)
         self.cause = cause
         self.not_done = not_done
+        self.status = status
 
 
 class PermanentError(WorkError):
@@ -68,9 +70,15 @@ class RetryLater(WorkError):
     """Work that may succeed later. `after_seconds`: not before, where the other side said so (Retry-After)."""
 
     def __init__(
-        self, message: str, *, after_seconds: float | None = None, cause: str = "", not_done: bool = False
+        self,
+        message: str,
+        *,
+        after_seconds: float | None = None,
+        cause: str = "",
+        not_done: bool = False,
+        status: int | None = None,
     ) -> None:
-        super().__init__(message, cause=cause, not_done=not_done)
+        super().__init__(message, cause=cause, not_done=not_done, status=status)
         self.after_seconds = after_seconds
 
 

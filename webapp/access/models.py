@@ -1,12 +1,13 @@
 """Clients, the people who work for them, and how they prove who they are."""
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, func, text
-from sqlalchemy.dialects.postgresql import INET
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, SmallInteger, Text, func, text
+from sqlalchemy.dialects.postgresql import ARRAY, INET
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.database import Base, new_id, text_enum
@@ -36,6 +37,7 @@ class Client(Base):
         CheckConstraint("audit_percent BETWEEN 0 AND 100", name="audit_percent"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
         CheckConstraint("running_cap BETWEEN 1 AND 1000", name="running_cap"),
+        CheckConstraint("model_budget_usd >= 0 AND model_cap_usd >= 0", name="model_money"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -55,6 +57,14 @@ class Client(Base):
     currency: Mapped[str] = mapped_column(server_default="USD")
     running_cap: Mapped[int] = mapped_column(SmallInteger, server_default=text("8"))
     """How many of its phases may run at once."""
+    model_budget_usd: Mapped[Decimal] = mapped_column(Numeric(10, 2), server_default=text("0"))
+    """What language models may cost in a month (UTC), in US dollars; at 0 only models that cost nothing are asked."""
+    model_cap_usd: Mapped[Decimal] = mapped_column(Numeric(10, 4), server_default=text("0.05"))
+    """What they may cost for one product, over all its runs."""
+    model_uses: Mapped[list[str]] = mapped_column(
+        ARRAY(Text), server_default=text("'{analysis,matching,listing}'::text[]")
+    )
+    """What they may be asked for: names of `phases.facts.ModelUse`."""
     products_named: Mapped[int] = mapped_column(server_default=text("0"))
     """How many products got a code so far: the counter behind `01_ai_power_hour`."""
     settings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))

@@ -103,6 +103,12 @@ def upright(data: bytes, max_side: int | None = None) -> RGB:
     return np.asarray(picture)
 
 
+def reduced(data: bytes, max_side: int, quality: int) -> bytes:
+    """The picture as a JPEG, upright, without metadata, no side above `max_side` pixels. Raises ImageError."""
+    picture, _ = _upright(_open(data, _admit(data)), max_side)
+    return _jpeg(picture, quality)
+
+
 def _admit(data: bytes) -> Format:
     """Format by content, once bytes and declared pixels are within the limits."""
     if len(data) > MAX_BYTES:

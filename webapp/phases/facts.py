@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -137,6 +137,45 @@ class Rates(Protocol):
     def into(self, currency: str, wanted: Collection[tuple[str, date]]) -> Mapping[tuple[str, date], Rate]:
         """For each (currency, day) the rate into `currency` of that day, or of the nearest day before it within reason;
         those without are left out."""
+
+
+class ModelUse(StrEnum):
+    """What a language model may be asked for; a client switches each on and off."""
+
+    ANALYSIS = "analysis"
+    """One more witness where brand, model or name are missing or in doubt."""
+    MATCHING = "matching"
+    """Which of several candidates that fit about equally well is the product."""
+    LISTING = "listing"
+    """Title, bullets and description."""
+
+
+class Question(Fact, frozen=True, kw_only=True):
+    """What a model is asked. `task`: our instructions. `known`: data that it works on, as JSON; none of it can be
+    trusted to be free of instructions. `max_tokens`: longest answer that is paid for."""
+
+    use: ModelUse
+    task: str
+    known: dict[str, object]
+    photos: tuple[Photo, ...] = ()
+    max_tokens: int = 800
+
+
+Form = TypeVar("Form", bound=msgspec.Struct)
+
+
+class Answer(NamedTuple, Generic[Form]):
+    """What a model answered, of the form that was asked for, and what people call the model."""
+
+    value: Form
+    by: str
+
+
+class Model(Protocol):
+    """A language model, or several in order. Whatever it answers is a claim, never a fact."""
+
+    def ask(self, question: Question, form: type[Form]) -> Answer[Form] | None:
+        """An answer of this form, or None: nobody may be asked, nobody answered, or no answer was of the form."""
 
 
 # --- what comes out ---------------------------------------------------------------------------------------------
@@ -288,6 +327,8 @@ class Analysis(Fact, frozen=True, kw_only=True):
     confidence: int = 0
     reasons: tuple[str, ...] = ()
     assessment: Assessment | None = None
+    model_notes: tuple[str, ...] = ()
+    """Where a language model was to help and did not: why, in sentences."""
 
 
 class Identity(Fact, frozen=True, kw_only=True):
@@ -387,6 +428,8 @@ class Market(Fact, frozen=True, kw_only=True):
     offers: tuple[PricedOffer, ...] = ()
     not_asked: tuple[str, ...] = ()
     """Sources that were away and therefore not asked, by what people call them."""
+    model_notes: tuple[str, ...] = ()
+    """Where a language model was to help and did not: why, in sentences."""
 
 
 class Keyword(Fact, frozen=True, kw_only=True):
@@ -451,3 +494,8 @@ class Listing(Fact, frozen=True, kw_only=True):
     missing: tuple[str, ...] = ()
     """What a person should still add, in plain words."""
     written_by: str = "machine"
+    """`model` where a language model wrote any of the texts."""
+    written: dict[str, str] = {}
+    """Which model wrote a text, by the text's name: `title`, `bullets`, `description`."""
+    model_notes: tuple[str, ...] = ()
+    """Where a language model was to help and did not, or what it wrote was not taken: why, in sentences."""

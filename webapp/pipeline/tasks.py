@@ -22,6 +22,7 @@ from webapp.lib.fingerprint import fingerprint
 from webapp.phases import facts
 from webapp.phases.pricing_rules import Terms, read_rules
 from webapp.pipeline import findings, matchers, services, settling
+from webapp.pipeline.advice import asked, broker_for, noted
 from webapp.pipeline.knowledge import AskedOffers, ClientReference, same_photo, with_experience
 from webapp.pipeline.models import PhaseName, Run
 from webapp.pipeline.sampling import Sampling
@@ -92,6 +93,7 @@ _SUBJECT = (
         Client.audit_percent,
         Client.currency,
         Catalog.pricing_rules,
+        Client.model_uses,
     )
     .join(Product, Product.id == Run.product_id)
     .join(Catalog, Catalog.id == Product.catalog_id)
@@ -195,7 +197,9 @@ def _listing(case: Case, lease: Lease) -> Result:
     identity, analysis = _identity(case), case.found[PhaseName.ANALYSIS]
     market, seo = _needed(case, PhaseName.MARKET), _needed(case, PhaseName.SEO)
     terms = _terms(case)
-    return compose(identity, analysis, market, seo, lease.report, terms), (identity, analysis, market, seo, terms)
+    broker = broker_for(lease, case.subject.product_id, case.subject.model_uses)
+    found = compose(identity, analysis, market, seo, lease.report, terms, **asked(broker))
+    return noted(found, broker), (identity, analysis, market, seo, terms)
 
 
 _PHASES: dict[PhaseName, Callable[[Case, Lease], Result]] = {

@@ -4,20 +4,28 @@ from webapp.lib.money import decimal_string
 from webapp.lib.text import sentence
 from webapp.phases import pricing, wording
 from webapp.phases.channels import DESCRIPTION_LIMIT, TITLE_LIMITS
-from webapp.phases.facts import Analysis, Identity, Listing, Market, Report, Seo
+from webapp.phases.facts import Analysis, Identity, Listing, Market, Model, Report, Seo
 from webapp.phases.listing.missing import missing
 from webapp.phases.listing.specifics import bullets, specifics
+from webapp.phases.listing.written import written
 from webapp.phases.pricing_rules import NO_TERMS, Terms
 from webapp.phases.seo.titles import best
 from webapp.phases.wording import Known
 
 
 def compose(
-    identity: Identity, analysis: Analysis | None, market: Market, seo: Seo, report: Report, terms: Terms = NO_TERMS
+    identity: Identity,
+    analysis: Analysis | None,
+    market: Market,
+    seo: Seo,
+    report: Report,
+    terms: Terms = NO_TERMS,
+    model: Model | None = None,
 ) -> Listing:
     """Title, bullets, description, price with its reasons, category, item specifics, one title per channel, and what
     is still missing. Nothing is claimed that was not found; an unknown product gives an empty title and says so.
-    What `report` raises goes through."""
+    `model`: may write title, bullets and description, where they say nothing more. What `report` raises goes through.
+    """
     report(5, "Collecting what is known")
     facts = wording.known(identity, analysis, market)
     report(25, "Choosing titles")
@@ -40,6 +48,9 @@ def compose(
         titles={channel: title for channel, title in titles.items() if title},
         missing=missing(facts, identity, analysis, proposal.price),
     )
+    if model is not None:
+        report(80, "Asking a model for texts")
+        listing = written(listing, facts, model)
     report(100, "The listing is written")
     return listing
 
