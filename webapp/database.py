@@ -256,7 +256,7 @@ def init_app(app: Flask, config: Config) -> None:
 def _engine_options(pool_size: int, lease_seconds: float) -> dict[str, Any]:
     # A process that is frozen, or whose machine is gone, in the middle of a transaction keeps its locks: nobody else
     # can take its work, or add to its stream. The server lets go of them by the time the lease has run out.
-    idle_ms = round(max(lease_seconds, MIN_IDLE_SECONDS) * 1000)
+    idle_ms = round(idle_seconds(lease_seconds) * 1000)
     return {
         "pool_size": pool_size,
         "max_overflow": 3,
@@ -274,6 +274,11 @@ def _engine_options(pool_size: int, lease_seconds: float) -> dict[str, Any]:
             ),
         },
     }
+
+
+def idle_seconds(lease_seconds: float) -> float:
+    """How long a transaction in which nothing happens may stay open."""
+    return max(lease_seconds, MIN_IDLE_SECONDS)
 
 
 def _refuse_closed(driver: Any, _record: object, _proxy: object) -> None:

@@ -186,12 +186,12 @@ class Stage:
         self.var = path.parent.parent
         """What LOTLINE_VAR must be for others to find this hub."""
 
-    def start_renderer(self, *, fresh: bool = True) -> Peer:
+    def start_renderer(self) -> Peer:
         """Connect as the renderer."""
         renderer = self.peer()
         renderer.tell(wire.Hello())
         renderer.hear(wire.Welcome)
-        renderer.tell(wire.Alive(fresh=fresh))
+        renderer.tell(wire.Alive(time.monotonic()))
         self.renderer = renderer
         return renderer
 

@@ -65,9 +65,8 @@ def test_a_state_that_is_ahead_of_the_topic_hears_nothing_twice_and_others_miss_
     assert late.texts(1) == ["line 8"]
 
 
-def test_what_each_viewer_was_shown_first_is_remembered_once_for_all(stage, monkeypatch):
+def test_what_each_viewer_was_shown_first_is_remembered_once_for_all(stage):
     """A thousand pages that come back together must not each keep a list of what they have seen."""
-    monkeypatch.setattr(audience, "CATCH_UP_SECONDS", 0.3)
     state = {RUN: [piece(f"row{n}", 7, f"row {n}") for n in range(50)] + [piece("lines", 7, "lines to 7")]}
     pages = [stage.offer(RUN) for _ in range(5)]
     for _browser, web, _ in pages:
@@ -75,21 +74,29 @@ def test_what_each_viewer_was_shown_first_is_remembered_once_for_all(stage, monk
     for browser, _web, _ in pages:
         browser.until_mark()
     assert all(viewer.ahead for viewer in stage.viewers(RUN))
-    time.sleep(0.4)
     late, web, _ = stage.offer(RUN)
-    stage.renderer.tell(wire.Alive(fresh=True))  # too early: one still waits for its state
+    stage.renderer.tell(wire.Alive(time.monotonic()))  # too early: one still waits for its state
     web.tell(wire.State({RUN: [piece("lines", 8, "lines to 8")]}))
     late.until_mark()
     assert all(viewer.ahead for viewer in stage.viewers(RUN))
     stage.push(RUN, ("lines", 8, "line 8"))
-    time.sleep(0.4)
-    stage.renderer.tell(wire.Alive(fresh=True))
+    stage.renderer.tell(wire.Alive(time.monotonic()))
     wait_until(lambda: not any(viewer.ahead for viewer in stage.viewers(RUN)))
     # A renderer that knows nothing of the stream sends it from the start: nobody gets a line again.
     stage.push(RUN, *[("lines", seq, f"line {seq}") for seq in range(1, 10)], ("row3", 7, "again"), ("row3", 8, "new"))
     for browser, _web, _ in pages:
         assert browser.texts(3) == ["line 8", "line 9", "new"]
     assert late.texts(2) == ["line 9", "new"]
+
+
+def test_what_a_newcomer_was_shown_is_not_old_for_others_before_all_was_sent(stage):
+    early = stage.watch(RUN, state={RUN: [piece("lines", 5, "lines to 5")]})
+    held_up_since = time.monotonic()
+    late = stage.watch(RUN, state={RUN: [piece("lines", 7, "lines to 7")]})
+    stage.renderer.tell(wire.Alive(held_up_since))
+    stage.push(RUN, *[("lines", seq, f"line {seq}") for seq in (6, 7, 8)])
+    assert early.texts(3) == ["line 6", "line 7", "line 8"]
+    assert late.texts(1) == ["line 8"]
 
 
 def test_what_is_not_newer_is_dropped(stage):
@@ -163,10 +170,10 @@ def test_the_page_is_told_when_it_is_stale_and_when_it_is_live_again(stage, monk
     newcomer, web, _ = stage.offer(RUN)
     web.tell(wire.State({RUN: [piece("head", 1, "old")]}))
     assert newcomer.until_mark("stale") == ["old"]
-    stage.renderer.tell(wire.Alive(fresh=False))
+    stage.renderer.tell(wire.Alive(time.monotonic() - 60))
     with pytest.raises(TimeoutError):
         browser.hear(timeout=0.5)
-    stage.renderer.tell(wire.Alive(fresh=True))
+    stage.renderer.tell(wire.Alive(time.monotonic()))
     browser.until_mark("live")
     newcomer.until_mark("live")
 

@@ -47,7 +47,7 @@ class Server:
     def _beat(self):
         while not self.over.wait(0.5):
             if self.stage.renderer is not None:
-                self.stage.renderer.tell(wire.Alive(fresh=self.fresh))
+                self.stage.renderer.tell(wire.Alive(time.monotonic() if self.fresh else 0.0))
 
 
 @pytest.fixture

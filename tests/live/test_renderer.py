@@ -23,7 +23,6 @@ from webapp.database import db, tenant, transaction
 from webapp.embedded import Home, Postgres, Redis
 from webapp.live import backlog, bus, wire
 from webapp.live import hub as hub_module
-from webapp.live import renderer as renderer_module
 from webapp.live.renderer import Renderer
 from webapp.work import events
 
@@ -363,6 +362,30 @@ def test_a_new_renderer_takes_over_and_no_line_is_lost_or_doubled(world):
         assert page.read_until(head=3).lines == ["one", "two", "three"]
 
 
+def test_a_renderer_that_was_held_up_calls_nothing_sent_that_it_has_yet_to_send(world):
+    """Whoever came meanwhile was shown it with the state; that does not make it old for those who were there before."""
+    stream = world.new_stream()
+    renderer = Renderer(world.app, world.stage.path, queue.connect(world.services.redis.url), world.live_sessions)
+
+    def turn_until(condition):
+        wait_until(lambda: renderer.turn() or condition())
+
+    turn_until(lambda: renderer.hub.is_welcome and renderer.bus.is_connected)
+    early = world.open(stream)
+    turn_until(lambda: renderer._pages.topics)
+    early.read_until(head=0)
+    world.write(stream, "one")
+    late = world.open(stream).read_until(head=1)
+    began = time.monotonic()
+    turn_until(lambda: renderer._told > began)
+    assert early.read_until(head=1).lines == ["one"]
+    world.write(stream, "two")
+    turn_until(lambda: (stream, 1, 2) in tiny_provider.calls)
+    assert early.read_until(head=2).lines == late.read_until(head=2).lines == ["one", "two"]
+    renderer.bus.close()
+    renderer.hub.close()
+
+
 def test_a_second_renderer_stands_by(world):
     stream = world.new_stream()
     standby = Renderer(world.app, world.stage.path, queue.connect(world.services.redis.url), world.live_sessions)
@@ -469,7 +492,6 @@ def test_nothing_is_lost_or_doubled_when_pages_come_and_go_and_messages_get_lost
 
 def test_pages_are_not_called_fresh_while_work_piles_up(world, monkeypatch):
     monkeypatch.setattr(hub_module, "STALE_SECONDS", 1.2)
-    monkeypatch.setattr(renderer_module, "LATE_SECONDS", 0.2)
     monkeypatch.setattr(backlog, "MAX_TRIES", 1000)
     stream = world.new_stream()
     with world.renderer():

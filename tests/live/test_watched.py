@@ -10,8 +10,8 @@ FAR = 1e12
 def test_a_stream_matters_only_while_something_of_its_clients_is_watched():
     watched, mine, others = Watched(), uuid4(), uuid4()
     watched.add("run:a", mine)
-    watched.note(1, mine, 5)
-    watched.note(2, others, 5)
+    watched.note(1, mine, 5, since=0.0)
+    watched.note(2, others, 5, since=0.0)
     assert watched.backlog.take(FAR, 10) == (mine, [1])
     watched.remove("run:a", mine)
     assert watched.backlog.take(FAR, 10) is None
@@ -21,13 +21,24 @@ def test_a_stream_matters_only_while_something_of_its_clients_is_watched():
 def test_a_stream_that_was_just_rendered_rests_and_then_shows_the_newest():
     watched, mine = Watched(pause_seconds=3600), uuid4()
     watched.add("client:a", mine)
-    watched.note(1, mine, 1)
+    watched.note(1, mine, 1, since=0.0)
     assert watched.backlog.take(0.0, 10) == (mine, [1])
     watched.backlog.finish(1, 1)
-    watched.note(1, mine, 2)
-    watched.note(1, mine, 3)
+    watched.note(1, mine, 2, since=0.0)
+    watched.note(1, mine, 3, since=0.0)
     rests_until = watched.backlog.next_at()
     assert rests_until is not None
     assert watched.backlog.take(rests_until - 1, 10) is None
     assert watched.backlog.take(rests_until, 10) == (mine, [1])
     assert watched.backlog.span(1, 3) == (1, 3)
+
+
+def test_what_waits_waits_since_before_it_happened_however_often_it_is_noted():
+    watched, mine = Watched(), uuid4()
+    watched.add("run:a", mine)
+    watched.note(1, mine, 1, since=3.0)
+    watched.note(1, mine, 2, since=4.0)
+    watched.note(2, mine, 1, since=5.0)
+    assert watched.backlog.waits_since() == 3.0
+    watched.backlog.finish(1, 2)
+    assert watched.backlog.waits_since() == 5.0

@@ -20,8 +20,6 @@ TICK_SECONDS = 10.0
 MAX_SILENT_TICKS = 3
 STATE_SECONDS = 5.0
 """How long a socket waits for its state."""
-CATCH_UP_SECONDS = 5.0
-"""While pages are fresh, what happened so long ago was sent: a second to the sweep, two in the backlog, some spare."""
 GOODBYE_SECONDS = 2.0
 """How long a browser has to answer a close frame."""
 
@@ -89,10 +87,11 @@ class Audience:
                 viewer.send(mark)
         self.attend()
 
-    def catch_up(self, now: float) -> None:
-        """Pages are fresh: forget, viewer by viewer, what is by now the same for all viewers of a topic."""
+    def catch_up(self, as_of: float) -> None:
+        """All that was committed before `as_of` was sent, so also what states given by then showed: forget, viewer by
+        viewer, what is the same for all viewers of a topic."""
         for topic in self.topics.values():
-            if topic.begun_at is not None and now - topic.begun_at > CATCH_UP_SECONDS:
+            if topic.begun_at is not None and topic.begun_at < as_of:
                 topic.catch_up()
 
     def attend(self) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from uuid import UUID
 
@@ -13,11 +13,11 @@ MAX_STREAMS_KNOWN = 50_000
 
 @dataclass
 class Due:
-    """A stream whose events up to `seq` are to be rendered."""
+    """A stream whose events up to `seq` are to be rendered. All of them were committed after `since`."""
 
     client_id: UUID
     seq: int
-    since: float = field(default_factory=time.monotonic)
+    since: float
     not_before: float = 0.0
     tries: int = 0
 
@@ -34,13 +34,13 @@ class Backlog:
         self._due: OrderedDict[int, Due] = OrderedDict()
         self._done: OrderedDict[int, int] = OrderedDict()
 
-    def note(self, stream_id: int, client_id: UUID, seq: int) -> None:
-        """The stream has events up to `seq`. Old news changes nothing."""
+    def note(self, stream_id: int, client_id: UUID, seq: int, since: float) -> None:
+        """The stream has events up to `seq`; those that are news came after `since`. Old news changes nothing."""
         if seq <= self._done.get(stream_id, -1):
             return
         due = self._due.get(stream_id)
         if due is None:
-            self._due[stream_id] = Due(client_id, seq, not_before=self._rests_until.get(stream_id, 0.0))
+            self._due[stream_id] = Due(client_id, seq, since, not_before=self._rests_until.get(stream_id, 0.0))
         else:
             due.seq = max(due.seq, seq)
 
@@ -108,5 +108,5 @@ class Backlog:
         return min((due.not_before for due in self._due.values()), default=None)
 
     def waits_since(self) -> float | None:
-        """Since when the oldest waits, or None."""
+        """A time before all that waits was committed, or None."""
         return min((due.since for due in self._due.values()), default=None)

@@ -35,7 +35,7 @@ STEP_SECONDS = 0.2
 PRESENT_SECONDS = 3.0
 """How often the renderer is told whose sockets there are, to check their sessions."""
 STALE_SECONDS = 3.0
-"""Without a sign of fresh data for this long, pages are told that they are stale."""
+"""When pages may lack what is older than this, they are told that they are stale."""
 RENDERER_SECONDS = 15.0
 """A renderer that says nothing for this long is taken for dead."""
 STOP_SECONDS = 0.4
@@ -51,7 +51,8 @@ class Hub:
         self._links: dict[int, Link] = {}
         self._renderer: Link | None = None
         self._renderer_heard = 0.0
-        self._fresh_at = -STALE_SECONDS
+        self._as_of = -STALE_SECONDS
+        """What was committed before this time was sent to all who watched then."""
         self._stale = True
         self._present_at = 0.0
         self._step_at = time.monotonic()
@@ -136,10 +137,10 @@ class Hub:
                 topic.deliver(message.pieces)
         elif isinstance(message, wire.Alive):
             self._renderer_heard = time.monotonic()
-            if message.fresh:
-                self._fresh_at = self._renderer_heard
+            if message.as_of > self._as_of:
+                self._as_of = message.as_of
                 self._tell_truth()
-                self.audience.catch_up(self._fresh_at)
+                self.audience.catch_up(self._as_of)
         elif isinstance(message, wire.Revoke):
             over = set(message.sessions)
             self.audience.close(websocket.SERVICE_RESTART, "ask again", lambda each: each.watcher.session_id in over)
@@ -203,7 +204,7 @@ class Hub:
 
     def _tell_truth(self) -> None:
         """Tell everybody at once when fresh turns stale or stale turns fresh."""
-        stale = time.monotonic() - self._fresh_at > STALE_SECONDS
+        stale = time.monotonic() - self._as_of > STALE_SECONDS
         if stale != self._stale:
             self._stale = stale
             level = logging.WARNING if stale else logging.INFO

@@ -26,7 +26,7 @@ from werkzeug.utils import import_string
 
 from webapp import logs, queue
 from webapp.config import Config, exit_on_config_error
-from webapp.database import refuse_privileged_login, system_engine, tenant, transaction
+from webapp.database import idle_seconds, refuse_privileged_login, system_engine, tenant, transaction
 from webapp.live import wire
 from webapp.live.bus import Bus, Connected, Heard, SessionsRevoked, StreamChanged
 from webapp.live.fragments import Fragments
@@ -37,8 +37,6 @@ from webapp.live.watched import Watched
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 1.0
-LATE_SECONDS = 2.0
-"""Pages are not called fresh while something waits longer than this, or while the sweep fails."""
 BATCH = 10
 """How many streams are rendered in one transaction, which alone costs as much as rendering one of them."""
 CALM_SECONDS = 0.4
@@ -58,13 +56,18 @@ class Renderer:
         self.hub = HubLink(hub)
         self._live_sessions = live_sessions
         self._fragments = Fragments(app.config["LIVE_PROVIDERS"])
-        self._environ = EnvironBuilder(base_url=app.extensions["lotline_config"].base_url).get_environ()
+        config: Config = app.extensions["lotline_config"]
+        self._environ = EnvironBuilder(base_url=config.base_url).get_environ()
         with app.app_context():
-            self._sweep = Sweep(system_engine())
+            self._sweep = Sweep(system_engine(), idle_seconds(config.lease_seconds))
         self._pages = Watched()
         self._calm = Watched(CALM_SECONDS)
         """Topics that show many streams get their news in a turn of their own, less often."""
         self._sweep_at = 0.0
+        self._looked_at = 0.0
+        """Whatever was committed before this time, and may matter to those who watched then, was sent or is due."""
+        self._told = 0.0
+        """As of when pages are right, as we told the hub."""
         self._stopping = False
 
     def warm_up(self) -> None:
@@ -97,16 +100,21 @@ class Renderer:
     def turn(self) -> None:
         """One round: hear everything, then render some of what is due."""
         # What happened is read first, who watches second, and only then the one is held against the other: an event
-        # that follows somebody's `Watch` in time can never be taken for one that nobody watches.
-        now = time.monotonic()
+        # that follows somebody's `Watch` in time can never be taken for one that nobody watches. The sweep asks for
+        # those only who watch, so it must know of everybody who came before the turn.
+        now, looked_before = time.monotonic(), self._looked_at
         heard = list(self.bus.read())
+        self._obey_hub()
         if any(isinstance(said, Connected) for said in heard):
             self._sweep_at = 0.0
-        changed = self._look(now) if self.hub.is_welcome and now >= self._sweep_at else []
+        is_time = self.hub.is_welcome and now >= self._sweep_at
+        changed = self._look(now) if is_time else []
         self._obey_hub()
-        self._judge(heard, changed)
+        # What is news now was not there when we looked last, whatever has kept us from looking again.
+        self._judge(heard, changed, looked_before)
         self._render_due(now, self._pages)
         self._render_due(now, self._calm)
+        self._tell_how_fresh(even_if_not_fresher=is_time)
 
     def _wait(self) -> None:
         pause = UNWELCOME_PAUSE_SECONDS
@@ -120,31 +128,36 @@ class Renderer:
     # --- what happened
 
     def _look(self, now: float) -> list[Head]:
-        """Sweep, and tell the hub whether what was sent is fresh."""
+        """What the sweep finds. `now`: when the turn began."""
         self._sweep_at = now + SWEEP_SECONDS
-        waits_since = (self._pages.backlog.waits_since(), self._calm.backlog.waits_since())
-        fresh = all(since is None or now - since < LATE_SECONDS for since in waits_since)
-        changed = []
         try:
             changed = self._sweep.look({*self._pages.clients, *self._calm.clients})
         except SQLAlchemyError as error:
             log.warning("sweep_failed", extra={"reason": _first_line(error)})
-            fresh = False
-        self.hub.send(wire.Alive(fresh))
+            return []
+        self._looked_at = now
         return changed
 
-    def _judge(self, heard: list[Heard], changed: list[Head]) -> None:
+    def _judge(self, heard: list[Heard], changed: list[Head], since: float) -> None:
         for said in heard:
             if isinstance(said, StreamChanged):
-                self._note(said.stream_id, said.client_id, said.seq)
+                self._note(said.stream_id, said.client_id, said.seq, since)
             elif isinstance(said, SessionsRevoked):
                 self.hub.send(wire.Revoke(list(said.session_ids)))
         for row in changed:
-            self._note(row.stream_id, row.client_id, row.seq)
+            self._note(row.stream_id, row.client_id, row.seq, since)
 
-    def _note(self, stream_id: int, client_id: UUID, seq: int) -> None:
-        self._pages.note(stream_id, client_id, seq)
-        self._calm.note(stream_id, client_id, seq)
+    def _note(self, stream_id: int, client_id: UUID, seq: int, since: float) -> None:
+        self._pages.note(stream_id, client_id, seq, since)
+        self._calm.note(stream_id, client_id, seq, since)
+
+    def _tell_how_fresh(self, *, even_if_not_fresher: bool) -> None:
+        """Tell the hub as of when pages are right: up to the last look, or to before what still waits."""
+        waiting = (self._pages.backlog.waits_since(), self._calm.backlog.waits_since())
+        as_of = min([self._looked_at, *(since for since in waiting if since is not None)])
+        if as_of > self._told or even_if_not_fresher:
+            self.hub.send(wire.Alive(as_of))
+            self._told = as_of
 
     # --- who watches
 

@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-OVERLAP_SECONDS = 5.0
-"""How far behind its last look the sweep looks again: a change shows at commit, later than its `changed_at`."""
+SPARE_SECONDS = 5.0
+"""How long a commit may take that is under way."""
 
 _CHANGED = text("""
     SELECT id, client_id, kind, seq FROM streams
@@ -29,10 +29,15 @@ class Head(NamedTuple):
 
 
 class Sweep:
-    """Remembers, by the database's clock, up to when it has looked."""
+    """Remembers, by the database's clock, up to when it has looked.
 
-    def __init__(self, engine: Engine) -> None:
+    A change shows at commit, later than its `changed_at`: after `idle_seconds` at most, if its writer is frozen in
+    between. So far behind its last look it looks again.
+    """
+
+    def __init__(self, engine: Engine, idle_seconds: float) -> None:
         self._engine = engine
+        self._overlap_seconds = idle_seconds + SPARE_SECONDS
         self._since: datetime | None = None
 
     def look(self, clients: Collection[UUID]) -> list[Head]:
@@ -42,7 +47,7 @@ class Sweep:
             SQLAlchemyError: the database does not answer; the next look goes back as far as this one would have.
         """
         with self._engine.connect() as connection:
-            now: datetime = connection.execute(_NOW, {"overlap": OVERLAP_SECONDS}).scalar_one()
+            now: datetime = connection.execute(_NOW, {"overlap": self._overlap_seconds}).scalar_one()
             rows = connection.execute(_CHANGED, {"clients": list(clients), "since": self._since or now}).all()
         self._since = now
         return [Head(*row) for row in rows]

@@ -39,7 +39,7 @@ class Watched:
         self._topics_of.clear()
         self.backlog.forget()
 
-    def note(self, stream_id: int, client_id: UUID, seq: int) -> None:
-        """A stream has events up to `seq`, which matters if anything of its client's is watched."""
+    def note(self, stream_id: int, client_id: UUID, seq: int, since: float) -> None:
+        """A stream has events up to `seq`, which matters if anything of its client's is watched; news since `since`."""
         if client_id in self._topics_of:
-            self.backlog.note(stream_id, client_id, seq)
+            self.backlog.note(stream_id, client_id, seq, since)

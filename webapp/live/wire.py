@@ -67,9 +67,10 @@ class Hello(Message):
 
 
 class Alive(Message):
-    """Sent at least once a second. `fresh`: what watchers were sent is what the database holds."""
+    """Sent at least once a second. Whatever was committed before `as_of`, in seconds of this machine's monotonic clock
+    (which its processes share), has been sent to all who watched: it stands before this message."""
 
-    fresh: bool
+    as_of: float
 
 
 class Frames(Message):
