@@ -160,11 +160,3 @@ def test_the_packaging_level_does_not_change_the_circulation(start, level):
     unit = complete(start).zfill(14)
     case = complete(str(level) + unit[1:13])
     assert gtin.circulation(case) == gtin.circulation(unit)
-
-
-def test_a_gtin_inside_a_gs1_carrier_is_found():
-    assert gtin.in_carrier("(01)04006381333931(10)AB12(17)270131") == "04006381333931"
-    assert gtin.in_carrier("https://example.com/01/04006381333931/10/AB12?x=1") == "04006381333931"
-    assert gtin.in_carrier("https://id.example.com/p/01/4006381333931") == "04006381333931"
-    assert gtin.in_carrier("https://example.com/01/12345678/") in (None, gtin.try_normalise("12345678"))
-    assert gtin.in_carrier("hello") is None

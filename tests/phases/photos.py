@@ -24,11 +24,12 @@ FORMATS = {
 }
 
 
-def barcode(text: str, form: str = "EAN13", module: int = 3) -> Image.Image:
-    """A printed code with quiet zones; `module` is the width of its narrowest bar in pixels."""
+def barcode(text: str, form: str = "EAN13", module: int = 3, *, gs1: bool = False) -> Image.Image:
+    """A printed code with quiet zones; `module` is the width of its narrowest bar in pixels. `gs1`: `text` is `(01)…`,
+    and goes in as an element string with FNC1."""
     if form == "EAN13":
         return ean13(text, module)
-    symbol = zxingcpp.create_barcode(text, FORMATS[form])
+    symbol = zxingcpp.create_barcode(text, FORMATS[form], **({"gs1": True} if gs1 else {}))
     drawn = Image.fromarray(np.array(zxingcpp.write_barcode_to_image(symbol, scale=module, add_quiet_zones=True)))
     return drawn.convert("RGB")
 

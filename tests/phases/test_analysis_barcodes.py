@@ -47,6 +47,32 @@ def test_every_format_is_read(form, text, shown, gtin14):
         assert found.accepted[0].text == text
 
 
+CARRIED = f"(01)0{NUMBER}(17)270131(10)LOT-7(21)S1"
+
+
+@pytest.mark.parametrize("form", ["CODE128", "DATAMATRIX", "QR"])
+def test_a_gs1_carrier_says_number_lot_date_and_serial(form):
+    found = scanned(scene(barcode(CARRIED, form, module=2 if form == "CODE128" else 5, gs1=True)))
+    (code,) = found.accepted
+    assert (code.format, code.gtin14, code.text) == (form, "0" + NUMBER, CARRIED)
+    assert {element.key: element.value for element in code.elements} == {
+        "gtin": "0" + NUMBER,
+        "expiry": "2027-01-31",
+        "lot": "LOT-7",
+        "serial": "S1",
+    }
+
+
+def test_the_decoders_agree_on_a_gs1_128():
+    (code,) = scanned(scene(barcode(CARRIED, "CODE128", module=2, gs1=True))).accepted
+    assert {"zbar", "zxing"} <= set(code.decoders)
+
+
+def test_a_code_128_that_looks_like_an_element_string_but_does_not_say_so_is_a_text():
+    (code,) = scanned(scene(barcode(f"010{NUMBER}10LOT7", "CODE128", module=2))).accepted
+    assert (code.text, code.gtin14, code.elements) == (f"010{NUMBER}10LOT7", None, ())
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

@@ -12,8 +12,6 @@ from enum import StrEnum
 DASHES = re.compile(r"[\s\-\u2010-\u2015\u2212_.]")
 SCIENTIFIC = re.compile(r"\d+([.,]\d+)?[eE]\+?\d+")
 DECIMAL = re.compile(r"(\d{7,14})[.,]0+")
-ELEMENT_STRING = re.compile(r"\(0[12]\)(\d{14})")
-DIGITAL_LINK = re.compile(r"^https?://[^/]+(?:/[^?#]*)?/01/(\d{8}|\d{12,14})(?:[/?#]|$)")
 
 
 class GtinError(ValueError):
@@ -139,12 +137,6 @@ def written(gtin14: str) -> str:
         if gtin14.startswith("0" * (14 - length)):
             return gtin14[-length:]
     return gtin14
-
-
-def in_carrier(text: str) -> str | None:
-    """The GTIN inside a GS1 element string `(01)…` or a GS1 Digital Link address, as 14 digits; None without one."""
-    match = ELEMENT_STRING.search(text) or DIGITAL_LINK.match(text)
-    return try_normalise(match.group(1)) if match else None
 
 
 def _bare(text: str) -> str:

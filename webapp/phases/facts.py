@@ -226,6 +226,16 @@ class Field(Fact, frozen=True, kw_only=True):
     written_by: str = "machine"
 
 
+class Element(Fact, frozen=True, kw_only=True):
+    """One thing that a GS1 carrier says: `ai` is its application identifier, `key` our name for it (`lot`, `expiry`,
+    `best_before`, `serial`, `count`, `net_weight`, …), `value` as people read it, `raw` as it stands in the code."""
+
+    ai: str
+    key: str
+    value: str
+    raw: str
+
+
 class Barcode(Fact, frozen=True, kw_only=True):
     """One code that the decoders agreed on.
 
@@ -233,6 +243,7 @@ class Barcode(Fact, frozen=True, kw_only=True):
     `gtin14`: the code normalised to 14 digits where it is a valid GTIN, else None.
     `votes`: reads that gave this text, `runner_up`: reads of the strongest rival on the same photo.
     `restricted`: in-store, coupon or other number that is not a world-wide product number.
+    `elements`: what a GS1 carrier says, the product's number included; empty for other codes.
     """
 
     photo_id: str
@@ -244,6 +255,14 @@ class Barcode(Fact, frozen=True, kw_only=True):
     decoders: tuple[str, ...] = ()
     box: Box | None = None
     restricted: bool = False
+    elements: tuple[Element, ...] = ()
+
+
+class Carried(Fact, frozen=True, kw_only=True):
+    """A fact about this very item or lot that a GS1 carrier on it says; `key` as in Element."""
+
+    key: str
+    field: Field
 
 
 class TextLine(Fact, frozen=True, kw_only=True):
@@ -321,6 +340,7 @@ class Analysis(Fact, frozen=True, kw_only=True):
     categories: tuple[Alternative, ...] = ()
     brands: tuple[Alternative, ...] = ()
     barcodes: tuple[Barcode, ...] = ()
+    carried: tuple[Carried, ...] = ()
     text_lines: tuple[TextLine, ...] = ()
     photos: tuple[PhotoQuality, ...] = ()
     image_quality_score: int = 0

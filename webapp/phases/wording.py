@@ -24,6 +24,13 @@ _MEASURE_NAMES = {
     "voltage": "Voltage", "charge": "Battery capacity", "count": "Number of pieces",
 }  # fmt: skip
 
+_CARRIED_NAMES = {
+    "expiry": "Expiry date",
+    "best_before": "Best before",
+    "lot": "Lot number",
+    "net_weight": "Net weight",
+}
+"""What goes into a listing. A serial number does not: it is the buyer's business alone."""
 
 _PAIRS = word_set("headphones earphones glasses sunglasses scissors trousers jeans shorts pliers binoculars")
 
@@ -44,6 +51,8 @@ class Known:
     """Pairs of the kind of size and the size as written, such as ("Volume", "500 ml")."""
     pack: int | None
     colours: tuple[str, ...]
+    carried: tuple[tuple[str, str], ...] = ()
+    """Pairs of what a code on the item says about it, such as ("Expiry date", "2027-01-31")."""
 
     @property
     def core(self) -> str:
@@ -117,7 +126,13 @@ def known(identity: Identity, analysis: Analysis | None, market: Market) -> Know
         sizes=_sizes(f"{name} {model}"),
         pack=measures.pack_size(name),
         colours=tuple(dict.fromkeys(COLOURS[word] for word in words(name) if word in COLOURS)),
+        carried=_carried(analysis) if analysis else (),
     )
+
+
+def _carried(analysis: Analysis) -> tuple[tuple[str, str], ...]:
+    found = {entry.key: entry.field for entry in analysis.carried if entry.field.confidence >= TRUST}
+    return tuple((name, found[key].value or "") for key, name in _CARRIED_NAMES.items() if key in found)
 
 
 def leaf(category: str) -> str:

@@ -8,7 +8,7 @@ from itertools import islice
 
 import wasmtime
 
-from webapp.lib import gtin
+from webapp.lib import gs1, gtin
 from webapp.phases.analysis.decoders import OpenCV, ZXing
 from webapp.phases.analysis.pictures import Picture
 from webapp.phases.analysis.reads import RETAIL, Decoder
@@ -17,7 +17,7 @@ from webapp.phases.analysis.template import Template
 from webapp.phases.analysis.views import View, strip_views, whole_views
 from webapp.phases.analysis.votes import Ballot, Verdict
 from webapp.phases.analysis.zbar import ZBar
-from webapp.phases.facts import Barcode
+from webapp.phases.facts import Barcode, Element
 
 THOROUGH_STRIPS = 3
 """The most striking places get every view and the slow decoder; the others only QUICK_VIEWS, unless one reads."""
@@ -119,10 +119,10 @@ def _look_again(ballot: Ballot, tools: Engines, picture: Picture) -> None:
 
 def _barcode(picture: Picture, verdict: Verdict) -> Barcode:
     read = verdict.code.first
-    gtin14 = read.gtin14
+    gtin14, elements = read.gtin14, read.elements
     return Barcode(
         photo_id=picture.photo_id,
-        text=read.text,
+        text=gs1.written(elements) if read.is_gs1 and elements else read.text.replace(gs1.GS, " "),
         format=_shown_format(read.format, gtin14),
         gtin14=gtin14,
         votes=len(verdict.code.reads),
@@ -130,6 +130,7 @@ def _barcode(picture: Picture, verdict: Verdict) -> Barcode:
         decoders=verdict.code.decoders,
         box=picture.box(verdict.code.points),
         restricted=gtin14 is not None and gtin.is_restricted(gtin14),
+        elements=tuple(Element(**element._asdict()) for element in elements),
     )
 
 

@@ -34,7 +34,9 @@ class ZXing:
 
     def read(self, view: View) -> Sequence[Read]:
         """See Decoder."""
-        found = zxingcpp.read_barcodes(view.grey, formats=ZXING_FORMATS, try_rotate=not view.upright)
+        found = zxingcpp.read_barcodes(
+            view.grey, formats=ZXING_FORMATS, try_rotate=not view.upright, text_mode=zxingcpp.TextMode.Plain
+        )
         reads = []
         for code in found:
             corners = code.position
@@ -45,6 +47,7 @@ class ZXing:
                 format=ZXING_NAMES.get(str(code.format), str(code.format).upper().replace(" ", "")),
                 text=code.text,
                 points=view.back(np.array([(point.x, point.y) for point in points], dtype=np.float32)),
+                is_gs1=code.content_type == zxingcpp.ContentType.GS1,
             )
             reads.append(read)
         return [read for read in reads if sound(read)]

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from webapp.lib import gtin
 from webapp.phases.analysis import names
 from webapp.phases.facts import Alternative, Barcode, Evidence, TextLine
@@ -45,17 +47,7 @@ def with_print(
 def _heard(code: Barcode, printed: Mapping[str, TextLine]) -> Barcode:
     if code.gtin14 is None or code.gtin14 not in printed:
         return code
-    return Barcode(
-        photo_id=code.photo_id,
-        text=code.text,
-        format=code.format,
-        gtin14=code.gtin14,
-        votes=code.votes,
-        runner_up=code.runner_up,
-        decoders=(*code.decoders, PRINT),
-        box=code.box,
-        restricted=code.restricted,
-    )
+    return msgspec.structs.replace(code, decoders=(*code.decoders, PRINT))
 
 
 def numbers(

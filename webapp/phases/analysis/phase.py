@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from webapp.lib.image_errors import ImageError
 from webapp.phases.analysis import fields
 from webapp.phases.analysis.barcodes import scan
+from webapp.phases.analysis.carried import carried
 from webapp.phases.analysis.identity import Identity, identify
 from webapp.phases.analysis.numbers import with_print
 from webapp.phases.analysis.pictures import picture_of
@@ -106,6 +107,7 @@ def _result(found: Identity, accepted: Sequence[Barcode], seen: Seen, hints: Hin
         categories=fields.categories(found),
         brands=brands,
         barcodes=tuple(accepted),
+        carried=carried(accepted, found.number),
         text_lines=tuple(seen.lines),
         photos=tuple(seen.qualities),
         image_quality_score=best_photo,

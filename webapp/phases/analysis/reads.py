@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from webapp.lib import gtin
+from webapp.lib import gs1, gtin
 from webapp.phases.analysis.pictures import Points
 from webapp.phases.analysis.views import View
 
@@ -25,6 +25,8 @@ class Read:
     format: str
     text: str
     points: Points
+    is_gs1: bool = False
+    """Whether the carrier says that its text is a GS1 element string."""
 
     @property
     def key(self) -> str:
@@ -45,7 +47,12 @@ class Read:
             return self.text.zfill(14) if gtin.is_valid(self.text) else None
         if self.format == "ITF" and len(self.text) == 14:
             return gtin.try_normalise(self.text)
-        return gtin.in_carrier(self.text)
+        return gs1.gtin_of(self.elements)
+
+    @property
+    def elements(self) -> tuple[gs1.Element, ...]:
+        """Lot, dates and whatever else a GS1 carrier says; none for a retail code or another text."""
+        return () if self.format in RETAIL else gs1.parse(self.text, is_element_string=self.is_gs1)
 
 
 class Decoder(Protocol):

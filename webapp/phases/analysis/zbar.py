@@ -19,6 +19,7 @@ from webapp.phases.analysis.views import View
 WASM = Path(__file__).resolve().parents[3] / "node_modules/@undecaf/zbar-wasm/dist/zbar.wasm"
 NAMES = {8: "EAN8", 9: "UPCE", 12: "UPCA", 13: "EAN13", 25: "ITF", 39: "CODE39", 64: "QR", 128: "CODE128"}
 GREY = 0x30303859  # the four letters Y800
+SEPARATOR = b"\x1d"
 ALL_FORMATS, BINARY, X_DENSITY, Y_DENSITY = 0, 4, 0x100, 0x101
 COARSE_PIXELS = 1_000_000
 """Above this, every second row and column is scanned."""
@@ -67,7 +68,14 @@ class ZBar:
         self._call("configure", self._scanner, ALL_FORMATS, X_DENSITY, 0 if view.upright else step)
         self._call("configure", self._scanner, ALL_FORMATS, Y_DENSITY, step)
         reads = [
-            Read(decoder=self.name, view=view.name, format=NAMES[kind], text=_text(raw), points=view.back(points))
+            Read(
+                decoder=self.name,
+                view=view.name,
+                format=NAMES[kind],
+                text=_text(raw),
+                points=view.back(points),
+                is_gs1=SEPARATOR in raw,  # it drops the first FNC1, which tells others; a later one means the same
+            )
             for kind, raw, points in self._scan(view.grey)
             if kind in NAMES and len(points)
         ]

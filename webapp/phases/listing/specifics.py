@@ -23,6 +23,7 @@ def specifics(facts: Known) -> tuple[Specific, ...]:
         *facts.sizes,
         ("Unit quantity", str(facts.pack) if facts.pack and facts.pack > 1 else ""),
         ("Colour", ", ".join(facts.colours)),
+        *facts.carried,
     ]
     return tuple(Specific(name=name, value=cut(value, VALUE_LIMIT)) for name, value in pairs if cut(value, VALUE_LIMIT))
 
