@@ -13,7 +13,7 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from webapp.lib.kept import Kept
-from webapp.pipeline import findings
+from webapp.pipeline import findings, price_history
 from webapp.pipeline.cards import EventLine, PhaseCard, RunCard
 from webapp.pipeline.models import PhaseName
 from webapp.pipeline.subjects import PhotoCard
@@ -89,9 +89,10 @@ class Found:
 
     def _panel(self, which: PhaseCard, oob: Oob) -> str:
         found = self._all()
-        return _made(
-            "_panel.html", run=self._card, phase=which, found=found[which.name], photos=self._photos, oob=oob, **found
-        )
+        market = found[PhaseName.MARKET.value]
+        history = price_history.picture(market) if market and which.name == PhaseName.MARKET else None
+        values = {"run": self._card, "phase": which, "found": found[which.name], "photos": self._photos}
+        return _made("_panel.html", history=history, oob=oob, **values, **found)
 
     def _photos_part(self, oob: Oob) -> str:
         analysis = self._all()["analysis"]
