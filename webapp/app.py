@@ -30,6 +30,7 @@ from webapp.access import guard
 from webapp.access import views as access
 from webapp.access.models import Role
 from webapp.ai import configured
+from webapp.ai import views as ai
 from webapp.calibration import views as calibration
 from webapp.catalog import views as catalog
 from webapp.config import MEBIBYTE, Config
@@ -134,6 +135,7 @@ def _give_room_to_uploads() -> None:
 def _add_features(app: Flask) -> None:
     features = (
         access,
+        ai,
         catalog,
         learning,
         providers,

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cache
 from uuid import UUID
 from zoneinfo import available_timezones
@@ -64,6 +65,14 @@ class Form:
         self.errors[name] = f"Enter a whole number from {least} to {most}."
         return least
 
+    def amount(self, name: str, most: int, *, places: int) -> Decimal:
+        """An amount of money, not negative, with at most so many decimals, point or comma; 0 when it is none."""
+        value = self.values[name].replace(",", ".")
+        if re.fullmatch(rf"[0-9]{{1,9}}(?:\.[0-9]{{1,{places}}})?", value) and Decimal(value) <= most:
+            return Decimal(value)
+        self.errors[name] = f"Enter an amount from 0 to {most}, with at most {places} decimals."
+        return Decimal(0)
+
     def time_zone(self, name: str = "time_zone") -> str:
         """A zone's name, or "" for the device's own."""
         value = self.values[name]
@@ -88,6 +97,11 @@ def parse_id(typed: str) -> UUID | None:
         return UUID(typed)
     except ValueError:
         return None
+
+
+def parse_number(typed: str) -> int | None:
+    """The number of a row that an address or a form names, or None if it is none."""
+    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) <= 18 else None
 
 
 @cache

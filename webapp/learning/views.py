@@ -4,6 +4,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from webapp.access.forms import parse_number
 from webapp.access.guard import current_actor, current_viewer, needs
 from webapp.access.models import Role
 from webapp.database import db, transaction
@@ -21,7 +22,7 @@ def rules() -> ResponseReturnValue:
     """Rules, the newest first, of one state or of all."""
     raw = request.args.get("state", "")
     state = RuleState(raw) if raw in set(RuleState) else None
-    cards, before = listed.page(db.session(), state, _number(request.args.get("before", "")))
+    cards, before = listed.page(db.session(), state, parse_number(request.args.get("before", "")))
     return render_template(
         "rules/page.html",
         rules=cards,
@@ -69,7 +70,3 @@ def _decide(rule_id: int, state: RuleState, says: str) -> ResponseReturnValue:
     else:
         flash(says, "success")
     return redirect(url_for("learning.rules"), 303)
-
-
-def _number(raw: str) -> int | None:
-    return int(raw) if raw.isascii() and raw.isdigit() and len(raw) <= 18 else None
