@@ -17,6 +17,8 @@ from webapp.errors import ConfigError
 
 APP_ROLE = "lotline_app"
 SYSTEM_ROLE = "lotline_system"
+SLOT_PLACE = "LOTLINE_SLOT"
+"""Environment variable by which the pool tells a slot its place: `<the pool's pid>:<name>`."""
 MEBIBYTE = 1024 * 1024
 Number = TypeVar("Number", int, float)
 

@@ -15,6 +15,7 @@ from tests.pipeline.conftest import client, fresh, make_run  # noqa: F401 - fixt
 from webapp.database import db, transaction
 from webapp.pipeline import services
 from webapp.pipeline.models import Phase, Run, RunState
+from webapp.work import registry, slots
 from webapp.work.dispatcher import Dispatcher
 from webapp.work.models import Event, Work, WorkState
 
@@ -158,3 +159,51 @@ def test_a_stop_reaches_the_slot_which_lives_on_for_the_next(make_run, start_slo
     assert first_phase(run).state is WorkState.STOPPED
     assert fresh(Run, run.id).state is RunState.STOPPED
     assert times(run, "work.done") == 0
+
+
+def drained(ask) -> str:
+    """Ask the only slot to drain, or to work again."""
+    with transaction() as session:
+        worker_id = session.execute(text("SELECT id FROM workers WHERE kind = 'slot'")).scalar_one()
+        return ask(session, worker_id)
+
+
+def test_a_drained_slot_ends_what_it_does_takes_nothing_new_and_works_again_when_let(make_run, start_slot):  # noqa: F811
+    run = make_run()
+    slot = start_slot()
+    wait_for(lambda: in_hand(run))
+    drained(lambda session, worker_id: registry.drain(session, worker_id, "Olga"))
+    wait_for(lambda: first_phase(run).state is WorkState.DONE)
+    assert (first_phase(run).attempts, first_phase(run).crashes) == (1, 0)
+    time.sleep(2 * slots.SEEN_EVERY_SECONDS)
+    following = make_run()
+    time.sleep(2 * slots.SEEN_EVERY_SECONDS)
+    assert first_phase(following).state is WorkState.READY
+    assert slot.poll() is None
+    drained(registry.let_work)
+    wait_for(lambda: ended(following))
+    wait_for(lambda: ended(run))
+
+
+def test_a_drained_slot_that_stands_by_ends_when_asked(start_slot, make_run):  # noqa: F811
+    slot = start_slot()
+    wait_for(lambda: slot_is_known())
+    drained(lambda session, worker_id: registry.drain(session, worker_id, "Olga"))
+    time.sleep(3 * slots.SEEN_EVERY_SECONDS)
+    assert slot.poll() is None
+    slot.terminate()
+    assert slot.wait(PATIENCE_SECONDS) == 0
+    assert not slot_is_known()
+
+
+def test_a_slot_that_has_done_nothing_yet_ends_when_asked(start_slot):
+    slot = start_slot()
+    wait_for(lambda: slot_is_known())
+    time.sleep(2 * slots.SEEN_EVERY_SECONDS)
+    slot.terminate()
+    assert slot.wait(PATIENCE_SECONDS) == 0
+
+
+def slot_is_known() -> bool:
+    with transaction() as session:
+        return session.execute(text("SELECT count(*) FROM workers WHERE kind = 'slot'")).scalar_one() == 1

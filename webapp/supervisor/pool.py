@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from webapp.config import Config
+from webapp.config import SLOT_PLACE, Config
 from webapp.supervisor.processes import PYTHON, Command, Process, Tended
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def run(config: Config) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    commands = [Command(process, os.environ, sys.stderr.fileno()) for process in processes(config)]
+    commands = [Command(process, _environment(process), sys.stderr.fileno()) for process in processes(config)]
     for command in commands:
         command.start()
     tended = [Tended(command, lambda says: log.warning("process_ended", extra={"says": says})) for command in commands]
@@ -48,3 +48,8 @@ def run(config: Config) -> None:
         command.ask_to_end()
     for command in commands:
         command.stop()
+
+
+def _environment(process: Process) -> dict[str, str]:
+    """A slot knows its place, so that it is the same slot to people when it is started again."""
+    return {**os.environ, SLOT_PLACE: f"{os.getpid()}:{process.name}"}

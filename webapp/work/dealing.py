@@ -11,6 +11,7 @@ came before. So bells that hung for half a second are taken down and dealt anew,
 each slot that is free; where all are taken at once, more are hung again.
 """
 
+import contextlib
 import logging
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,7 @@ AGEING_SECONDS = 30.0
 PATIENCE_SECONDS = 10.0
 """Bells that clients ring by themselves can keep a window full without end. Who has waited this long gets as many bells
 as a client may ring by itself, window or not."""
+MOST_TAKEN = 1000
 SLOT_SECONDS = 15
 """A slot that was not seen for so long is not counted on."""
 
@@ -49,8 +51,8 @@ _LANE = text("""
 """)
 _TAKE_DOWN = text("""
     UPDATE work SET dispatched_at = NULL WHERE id IN (
-        SELECT id FROM work WHERE state = 'ready' AND queue = :queue AND dispatched_at IS NOT NULL
-        LIMIT 1000 FOR UPDATE SKIP LOCKED)
+        SELECT id FROM work WHERE id = ANY(:ids) AND state = 'ready' AND dispatched_at IS NOT NULL
+        FOR UPDATE SKIP LOCKED)
 """)
 # The next few of every client, activity and priority by a loose index scan (one probe for each, however long the
 # backlog), then one of each client in turn. Beyond the window's room only those go that bells rung past the dispatcher
@@ -136,8 +138,9 @@ class Dealer:
         """Mark what is to be rung for next; the caller commits and rings for it, in this order."""
         now = connection.execute(_LANE, {"queue": lane.name, "slot_seconds": SLOT_SECONDS}).one()
         rung = now.rung
-        if rung and now.hung_seconds > HUNG_SECONDS and self._take_down(connection, lane):
-            rung, lane.window = 0, lane.window // 2
+        taken = self._take_down(connection, lane) if rung and now.hung_seconds > HUNG_SECONDS else 0
+        if taken:
+            rung, lane.window = max(rung - taken, 0), lane.window // 2
         elif lane.has_rung and not rung:
             lane.window = min(max(1, 2 * lane.window), lane.most)
         # Where no slot is known there may be one all the same: slots sign on once in a few seconds.
@@ -161,15 +164,18 @@ class Dealer:
             "most_urgent": int(MOST_URGENT),
         }
 
-    def _take_down(self, connection: Connection, lane: Lane) -> bool:
-        """Take all bells of the lane down. False if none hang: those were lost, or just taken."""
+    def _take_down(self, connection: Connection, lane: Lane) -> int:
+        """Take down what hangs now, and say how many. None if they were lost, or just taken."""
         try:
-            bells = queue.bells(lane.name, self._redis)
-            if not bells.count:
-                return False
-            connection.execute(_TAKE_DOWN, {"queue": lane.name})
-            bells.empty()  # type: ignore[no-untyped-call]
+            key = queue.bells(lane.name, self._redis).key
+            bells: Any = self._redis.lpop(key, MOST_TAKEN)
         except RedisError as error:
             log.warning("bells_not_taken_down", extra={"queue": lane.name, "reason": str(error)})
-            return False
-        return True
+            return 0
+        ids = []
+        for bell in bells or ():
+            with contextlib.suppress(ValueError):  # no bell of ours
+                ids.append(queue.read_bell(bell.decode())[1])
+        if ids:
+            connection.execute(_TAKE_DOWN, {"ids": ids})
+        return len(ids)

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -23,16 +24,21 @@ from rq.worker import WorkerStatus
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import queue
-from webapp.config import Config
+from webapp.config import SLOT_PLACE, Config
 from webapp.database import db, refuse_privileged_login
+from webapp.queue import wake
 from webapp.work import registry, tasks
 
 log = logging.getLogger(__name__)
 
-SEEN_EVERY_SECONDS = 5.0
+SEEN_EVERY_SECONDS = 2.0
 # RQ waits for a bell for (ttl - 15) s and gives a silent Redis 10 s more; its default of minutes would outlast a lease.
 WORKER_TTL_SECONDS = 20
 RECONNECT_SECONDS = 0.5
+LONG_SECONDS = 0.25
+"""After work that took longer, a dispatcher is told that this slot is free: in a slow lane no bell hangs for it."""
+_leave = threading.Event()
+"""Set when this slot is to take no new work, and to end after what it does."""
 
 
 class Slot(SimpleWorker):
@@ -50,6 +56,8 @@ class Slot(SimpleWorker):
         self._state = WorkerStatus.IDLE  # before the first bell too: asked to end while it waits, it ends
         lanes = [lane.key for lane in self.queues]
         while True:
+            if self._stop_requested:
+                raise StopRequested
             try:
                 self.heartbeat()
                 taken: Any = self.connection.blpop(lanes, timeout)
@@ -63,6 +71,7 @@ class Slot(SimpleWorker):
     def execute_job(self, bell: bytes, _lane: bytes) -> None:  # type: ignore[override]
         """Do what the bell rang for."""
         self._state = WorkerStatus.BUSY
+        began = time.monotonic()
         try:
             client_id, work_id = queue.read_bell(bell.decode())
         except ValueError:
@@ -71,6 +80,8 @@ class Slot(SimpleWorker):
             tasks.perform(client_id, work_id)
         finally:
             self._state = WorkerStatus.IDLE
+            if time.monotonic() - began > LONG_SECONDS:
+                wake(self.connection)
 
     def check_for_suspension(self, burst: bool) -> None:
         """Nothing is suspended by way of Redis."""
@@ -94,32 +105,53 @@ class Slot(SimpleWorker):
     def request_stop(self, _signum: int, _frame: FrameType | None) -> None:
         """Asked to end: the work at hand is handed back at its next report, or finished."""
         tasks.draining.set()
+        self.request_leave()
+
+    def request_leave(self, _signum: int = 0, _frame: FrameType | None = None) -> None:
+        """Asked to take no new work: what is at hand is finished."""
         self._stop_requested = True
         if self._state == WorkerStatus.IDLE:
             raise StopRequested  # out of the wait for a bell
 
 
 def run(app: Flask, lanes: list[str]) -> None:
-    """Answer the bells of `lanes`, in that order, until SIGTERM or SIGINT."""
+    """Answer the bells of `lanes`, in that order, until SIGTERM or SIGINT.
+
+    A slot that is drained finishes what it does, starts afresh in the same place (with the code that lies there then)
+    and stands by until somebody lets it work again.
+    """
     config: Config = app.extensions["lotline_config"]
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
+    signal.signal(signal.SIGTERM, lambda *_: tasks.draining.set())
+    signal.signal(signal.SIGINT, lambda *_: tasks.draining.set())
     with app.app_context():
         _until_it_answers(refuse_privileged_login)
-        watcher = threading.Thread(target=_stay_seen, args=(app, lanes[0]), name="seen", daemon=True)
-        watcher.start()
-        signal.signal(signal.SIGTERM, lambda *_: tasks.draining.set())
-        signal.signal(signal.SIGINT, lambda *_: tasks.draining.set())
-        while not tasks.draining.is_set():
+        _until_it_answers(lambda: _stand_by(lanes))
+        threading.Thread(target=_stay_seen, args=(app, lanes), name="seen", daemon=True).start()
+        while not tasks.draining.is_set() and not _leave.is_set():
             try:
                 connection = queue.connect(config.redis_url, timeout_seconds=None)
                 slot = Slot(lanes, connection=connection, worker_ttl=WORKER_TTL_SECONDS)
+                signal.signal(signal.SIGUSR1, slot.request_leave)
                 slot.work(logging_level="WARNING")
+            except StopRequested:
+                pass  # asked before it waited
             except RedisError as error:
                 log.warning("slot_lost_redis", extra={"reason": str(error)})
-            if not tasks.draining.is_set():
+            if not tasks.draining.is_set() and not _leave.is_set():
                 time.sleep(RECONNECT_SECONDS)
+        if not tasks.draining.is_set():
+            log.info("slot_drained")
+            db.engine.dispose()
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves, afresh
         with db.engine.begin() as database:
-            registry.sign_off(database, _name())
+            registry.sign_off(database, _id())
+
+
+def _stand_by(lanes: list[str]) -> None:
+    """Sign on before any work is claimed, and wait for as long as this slot is drained."""
+    while _sign_on(lanes) and not tasks.draining.is_set():
+        time.sleep(SEEN_EVERY_SECONDS)
 
 
 def _until_it_answers(check: Callable[[], None]) -> None:
@@ -133,16 +165,23 @@ def _until_it_answers(check: Callable[[], None]) -> None:
             return
 
 
-def _name() -> str:
-    return f"slot:{socket.gethostname()}:{os.getpid()}"
+def _id() -> str:
+    return f"slot:{socket.gethostname()}:{os.environ.get(SLOT_PLACE) or os.getpid()}"
 
 
-def _stay_seen(app: Flask, lane: str) -> None:
+def _sign_on(lanes: list[str]) -> bool:
+    """Whether this slot is to drain."""
+    name = os.environ.get(SLOT_PLACE, "").rpartition(":")[2] or f"slot-{'-'.join(lanes)}-{os.getpid()}"
+    with db.engine.begin() as connection:
+        return registry.sign_on(connection, _id(), kind="slot", lane=" ".join(lanes), name=name, doing=tasks.doing())
+
+
+def _stay_seen(app: Flask, lanes: list[str]) -> None:
     with app.app_context():
-        while not tasks.draining.is_set():
+        while not tasks.draining.wait(SEEN_EVERY_SECONDS):
             try:
-                with db.engine.begin() as connection:
-                    registry.sign_on(connection, _name(), kind="slot", lane=lane, doing=tasks.doing())
+                if _sign_on(lanes) and not _leave.is_set():
+                    _leave.set()
+                    os.kill(os.getpid(), signal.SIGUSR1)  # out of the wait for a bell
             except SQLAlchemyError as error:
                 log.warning("slot_sign_on_failed", extra={"reason": str(error).splitlines()[0]})
-            tasks.draining.wait(SEEN_EVERY_SECONDS)
