@@ -40,6 +40,7 @@ from webapp.intake import views as intake
 from webapp.learning import views as learning
 from webapp.live import views as live
 from webapp.pipeline import views as pipeline
+from webapp.pricing import views as pricing
 from webapp.providers import sources
 from webapp.providers import views as providers
 from webapp.review import views as review
@@ -144,6 +145,7 @@ def _add_features(app: Flask) -> None:
         retakes,
         review,
         calibration,
+        pricing,
         failures,
         live,
         health,

@@ -11,9 +11,11 @@ from zoneinfo import available_timezones
 
 from webapp.access.models import Role
 from webapp.errors import DomainError, Invalid
+from webapp.lib.money import CURRENCIES
 
 MAX_NAME = 120
 MAX_EMAIL = 254
+MOST_AMOUNT = 999_999_999
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
@@ -72,6 +74,22 @@ class Form:
             return Decimal(value)
         self.errors[name] = f"Enter an amount from 0 to {most}, with at most {places} decimals."
         return Decimal(0)
+
+    def optional_amount(self, name: str, least: Decimal, most: int = MOST_AMOUNT) -> Decimal | None:
+        """An amount within the bounds, with at most two decimals; None where nothing was typed, or none."""
+        if not self.values[name]:
+            return None
+        value = self.amount(name, most, places=2)
+        if name not in self.errors and value < least:
+            self.errors[name] = f"Enter an amount from {least} to {most}, such as 12.50."
+        return None if name in self.errors else value
+
+    def currency(self, name: str = "currency") -> str:
+        """A currency's code (ISO 4217)."""
+        value = self.values[name].upper()
+        if value not in CURRENCIES:
+            self.errors[name] = "Enter a currency's code, such as EUR."
+        return value
 
     def time_zone(self, name: str = "time_zone") -> str:
         """A zone's name, or "" for the device's own."""

@@ -302,6 +302,7 @@ def client() -> Page:
     form = Form(
         {
             "name": kept.name,
+            "currency": kept.currency,
             "threshold": str(kept.review_threshold),
             "audits": str(kept.audit_percent),
             "running_cap": str(kept.running_cap),
@@ -310,6 +311,9 @@ def client() -> Page:
     if request.method == "POST":
         form.values |= Form.of(request.form, "name", "threshold", "audits").values
         name = form.text("name", _("A name has at least two letters."), least=2)
+        if "currency" in request.form:  # a page that is older than this field leaves it as it is
+            form.values |= Form.of(request.form, "currency").values
+        currency = form.currency()
         threshold, audits = form.whole_number("threshold", 0, 100), form.whole_number("audits", 0, 100)
         cap = {}
         if viewer.is_operator and "running_cap" in request.form:
@@ -321,6 +325,7 @@ def client() -> Page:
                     viewer.client_id,
                     current_actor(),
                     name=name,
+                    currency=currency,
                     review_threshold=threshold,
                     audit_percent=audits,
                     **cap,

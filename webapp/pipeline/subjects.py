@@ -49,6 +49,8 @@ class ProductView(NamedTuple):
     code: str | None
     price: Any
     currency: str | None
+    cost: Any
+    cost_currency: str | None
     category: str | None
     catalog_name: str
     created_at: datetime
@@ -129,6 +131,8 @@ def product(session: Session, product_id: UUID) -> ProductView | None:
         code=found.code,
         price=found.price,
         currency=found.currency,
+        cost=found.cost,
+        cost_currency=found.cost_currency,
         category=found.category,
         catalog_name=row.catalog_name,
         created_at=found.created_at,

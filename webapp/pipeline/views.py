@@ -1,14 +1,18 @@
 """The desk, a product's page, and what people do to its run."""
 
+from decimal import Decimal
 from urllib.parse import urlencode
 from uuid import UUID
 
-from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 
+from webapp.access.forms import Form
 from webapp.access.guard import current_actor, current_viewer, needs
-from webapp.access.models import Role
+from webapp.access.models import Client, Role
 from webapp.audit import services as audit
+from webapp.catalog import pricing
 from webapp.database import db, transaction
 from webapp.errors import NotFound
 from webapp.pipeline import cards, live, parts, services, subjects
@@ -101,6 +105,22 @@ def listing(product_id: UUID) -> ResponseReturnValue:
         listing=found,
         photos=subjects.photos(session, product_id),
     )
+
+
+@bp.post("/products/<uuid:product_id>/cost")
+@needs(Role.REVIEWER)
+def set_cost(product_id: UUID) -> ResponseReturnValue:
+    """Say what the product cost, in the client's currency; an empty field: nobody knows."""
+    form = Form.of(request.form, "cost")
+    cost = form.optional_amount("cost", Decimal(0))
+    if form.errors:
+        flash(form.errors["cost"], "warning")
+    else:
+        with transaction() as session:
+            currency = session.get_one(Client, current_viewer().client_id).currency
+            pricing.set_cost(session, product_id, cost, currency, current_actor())
+        flash(_("Saved. The margin counts from the next listing on."), "success")
+    return redirect(url_for("pipeline.product", product_id=product_id), 303)
 
 
 @bp.post("/products/<uuid:product_id>/runs")
