@@ -71,6 +71,7 @@ class Endpoint:
     ) -> bytes:
         headers = {"User-Agent": "Lotline", "Host": urlsplit(self.url).netloc, "Accept": "application/json"}
         headers |= {"Accept-Encoding": "identity", **self.headers, **more}
+        end = time.monotonic() + self.total_seconds
         try:
             with self._connected() as connection:
                 connection.request(method, target, body=body, headers=headers, preload_content=False)
@@ -78,7 +79,8 @@ class Endpoint:
                 self._require_ok(response)
                 return self._body(response)
         except (HTTPError, OSError) as error:
-            raise self._down(_in_words(error)) from error
+            is_slow = isinstance(error, TimeoutError) or "timed out" in str(error) or time.monotonic() >= end
+            raise self._down("it is too slow" if is_slow else "it hangs up") from error
 
     @contextmanager
     def _connected(self) -> Iterator[HTTPConnection]:
@@ -228,9 +230,3 @@ def _beginning(response: BaseHTTPResponse) -> bytes:
 def _cut(wire: socket.socket) -> None:
     with suppress(OSError):
         wire.shutdown(socket.SHUT_RDWR)
-
-
-def _in_words(error: Exception) -> str:
-    if isinstance(error, TimeoutError) or "timed out" in str(error):
-        return "it is too slow"
-    return "it hangs up"
