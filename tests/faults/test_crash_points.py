@@ -15,6 +15,8 @@ import pytest
 import requests
 
 from tests import factories, payments
+from tests.ai import chat_server
+from tests.ai.conftest import TEXTS, set_terms
 from tests.faults import invariants
 from tests.faults.people import Person, draw
 from tests.pipeline.conftest import answer_bells
@@ -31,6 +33,7 @@ from webapp.work.dispatcher import Dispatcher
 
 PATIENCE_SECONDS = 60
 SLOT = ("-m", "tests.bench.empty", "heavy", "light")
+ASKING_SLOT = ("-m", "tests.ai.asking_slot", "heavy", "light")
 PAYING_SLOT = ("-m", "tests.work.paying_slot", "heavy", "light")
 DISPATCHER = ("worker.py", "dispatcher")
 WEB = ("-m", "gunicorn", "-c", "webapp/supervisor/gunicorn_conf.py", "webapp.wsgi:app")
@@ -54,6 +57,7 @@ WORKING = (
     "finish.after_commit:4",
 )
 CALLING = ("call.after_intent", "call.after_call", "call.after_memo")
+ASKING = ("model.after_reserve", "model.before_settle", *CALLING)
 RINGING = ("dispatch.before_ring",)
 REAPING = ("reap.before_commit", "reap.after_commit")
 
@@ -163,7 +167,7 @@ def count(owner, table: str) -> int:
 def test_every_crash_point_of_the_code_is_tried_and_every_tried_one_is_there():
     pattern = re.compile(r'crash_point\("([\w.]+)"\)')
     there = {name for file in Path(CLONE, "webapp").rglob("*.py") for name in pattern.findall(file.read_text())}
-    tried = {point.partition(":")[0] for point in (*UPLOADING, *DECIDING, *WORKING, *CALLING, *RINGING, *REAPING)}
+    tried = {point.partition(":")[0] for point in (*UPLOADING, *DECIDING, *WORKING, *ASKING, *RINGING, *REAPING)}
     assert there == tried
 
 
@@ -281,3 +285,29 @@ def with_bells(app, done: Callable[[], bool]) -> None:
     finally:
         stop.set()
         thread.join(PATIENCE_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("point", "asked", "states"),
+    zip(
+        ASKING,
+        (1, 2, 1, 2, 1),
+        (["unknown", "settled"], ["unknown", "settled"], ["settled"], ["settled", "settled"], ["settled"]),
+        strict=True,
+    ),
+)
+def test_a_slot_that_dies_while_it_asks_a_model_loses_no_money_from_sight(
+    point, asked, states, start, client, make_run, finish_all, owner
+):
+    with chat_server.running() as model:
+        model.answers["listing"] = TEXTS
+        set_terms(client)
+        make_run()
+        assert crashes(start(ASKING_SLOT, point, **model.environ()))
+        finish_all(ASKING_SLOT, **model.environ())
+        assert len(model.asked) == asked
+    assert owner.execute("SELECT findings ->> 'title' FROM listing_findings").fetchone() == (TEXTS["title"],)
+    calls = owner.execute("SELECT state, cost_usd, reserved_usd FROM ai_calls ORDER BY id").fetchall()
+    assert [state for state, _, _ in calls] == states
+    assert all(cost == reserved for state, cost, reserved in calls if state == "unknown")
+    assert owner.execute("SELECT spent, reserved FROM ai_spending").fetchone() == (sum(cost for _, cost, _ in calls), 0)

@@ -17,6 +17,7 @@ from webapp.ai import budgets, forms
 from webapp.ai.budgets import Asking, OverBudget
 from webapp.ai.chat import Chat, ChatModel, Said
 from webapp.ai.models import CallState
+from webapp.crashpoints import crash_point
 from webapp.database import reading, transaction
 from webapp.errors import CircuitOpen, WorkError
 from webapp.lib.fingerprint import fingerprint
@@ -133,6 +134,7 @@ def _paid(model: ChatModel, chat: Chat, asking: Asking, key: str) -> Said:
     amount = model.cost(model.most_tokens_in(chat), chat.max_tokens)
     with transaction() as session:
         call_id = budgets.reserve(session, asking, amount)
+    crash_point("model.after_reserve")
     try:
         said = model.complete(chat, key)
     except WorkError as error:
@@ -141,6 +143,7 @@ def _paid(model: ChatModel, chat: Chat, asking: Asking, key: str) -> Said:
         with transaction() as session:
             budgets.settle(session, call_id, state, cost, error=str(error))
         raise
+    crash_point("model.before_settle")
     with transaction() as session:
         budgets.settle(
             session,
