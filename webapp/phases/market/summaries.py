@@ -10,8 +10,8 @@ from webapp.phases.market import prices
 from webapp.phases.market.conditions import KINDS
 from webapp.phases.market.sightings import SEEN_AGAIN, TOO_OLD, Sighting, in_play
 
-MOST_DOTS = 400
-"""The newest dots of a history are kept."""
+MOST_DOTS = 240
+"""The newest dots of a history are kept: more are a smear, and every open page is sent them."""
 
 
 def by_condition(usable: Sequence[Sighting], used: Sequence[Sighting]) -> tuple[ConditionPrice, ...]:
