@@ -12,18 +12,18 @@ Columns stand in any order and under their usual names in several languages; unk
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
 import msgspec
 
 from webapp.lib import csv_table, dates, money
-from webapp.lib.csv_table import Row, Table, TableError
+from webapp.lib.csv_table import Row, TableError
 from webapp.lib.fingerprint import fingerprint
 from webapp.lib.money import rounded
 from webapp.lib.text import clean, cut
-from webapp.phases.offers_csv import MAX_PROBLEMS, OffersFile, columns
+from webapp.phases import offers_csv
+from webapp.phases.offers_csv import OffersFile, columns
 from webapp.phases.offers_csv.rows import OfferRow, Problem, RowError, RowReader, Settings
 
 __all__ = ["TableError", "parse"]
@@ -48,14 +48,13 @@ def parse(data: bytes, now: datetime, source: str, currency: str | None = None) 
     """
     table = csv_table.read(data)
     places, header_currency = columns.assign(table.header, ALIASES)
-    _require(table, places)
-    amounts = [text for field in ("price", "total") for text in _column(table, places.get(field, ()))]
+    offers_csv.require(table, places, "price", "total")
     settings = Settings(
         now=now,
         source=source,
         currency=header_currency or (money.currency_code(currency) if currency else None),
-        decimal_mark=money.common_decimal_mark(amounts),
-        day_comes_first=dates.day_first(_column(table, places.get("seen_at", ()))),
+        decimal_mark=money.common_decimal_mark(offers_csv.texts(table, places, "price", "total")),
+        day_comes_first=dates.day_first(offers_csv.texts(table, places, "seen_at")),
     )
     reader = _SalesReader(table, places, settings)
     rows: dict[str, OfferRow] = {}
@@ -79,20 +78,7 @@ def parse(data: bytes, now: datetime, source: str, currency: str | None = None) 
         if seen[sale.key] > 1:
             sale = msgspec.structs.replace(sale, key=fingerprint(sale.key, seen[sale.key]))
         rows[sale.key] = sale
-    problems = sorted([*problems, *reader.warnings], key=lambda problem: problem.line)
-    taken = {place for found in places.values() for place in found}
-    return OffersFile(
-        rows=tuple(rows.values()),
-        problems=tuple(problems[:MAX_PROBLEMS]),
-        problem_count=len(problems),
-        rows_read=len(table.rows),
-        rows_rejected=rejected,
-        rows_repeated=repeated,
-        columns={field: tuple(table.header[place] for place in found) for field, found in places.items()},
-        ignored=tuple(name for place, name in enumerate(table.header) if place not in taken),
-        encoding=table.encoding,
-        delimiter=table.delimiter,
-    )
+    return offers_csv.summed_up(table, places, rows.values(), [*problems, *reader.warnings], rejected, repeated)
 
 
 class _SalesReader(RowReader):
@@ -124,15 +110,3 @@ class _SalesReader(RowReader):
         if whole.isascii() and whole.isdigit() and len(whole) < 7 and int(whole) > 0:
             return int(whole)
         raise self._error(row, "quantity", text, "this is not a number of pieces; write a whole number from 1")
-
-
-def _require(table: Table, places: dict[str, list[int]]) -> None:
-    lacks = [] if "title" in places else ["“title”"]
-    lacks += [] if "price" in places or "total" in places else ["“price”"]
-    if lacks:
-        found = ", ".join(f"“{cut(name, 40)}”" for name in table.header[:12])
-        raise TableError(f"The header needs {' and '.join(lacks)}; line {table.header_line} has {found}.")
-
-
-def _column(table: Table, places: Sequence[int]) -> list[str]:
-    return [row.cells[place] for row in table.rows if not row.problem for place in places]

@@ -16,6 +16,7 @@ left out:
     seen_at      day or moment the offer was seen; without it, the moment of the import
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from webapp.lib import csv_table, dates, money
@@ -57,15 +58,14 @@ def parse(
     """
     table = csv_table.read(data)
     places, header_currency = columns.assign(table.header)
-    _require(table, places)
+    require(table, places, "price", "list_price")
     default = header_currency or (money.currency_code(currency) if currency else None)
-    price_cells = [text for field in ("price", "list_price") for text in _column(table, places.get(field, ()))]
     settings = Settings(
         now=now,
         source=source,
         currency=default,
-        decimal_mark=decimal_mark or money.common_decimal_mark(price_cells),
-        day_comes_first=dates.day_first(_column(table, places.get("seen_at", ()))),
+        decimal_mark=decimal_mark or money.common_decimal_mark(texts(table, places, "price", "list_price")),
+        day_comes_first=dates.day_first(texts(table, places, "seen_at")),
     )
     reader = RowReader(table, places, settings)
     problems = [
@@ -89,12 +89,24 @@ def parse(
             problems.append(
                 Problem(line=row.line, column="", value=cut(offers[0].title, 80), says=says, rejected=False)
             )
-    problems = sorted([*problems, *reader.warnings], key=lambda problem: problem.line)
+    return summed_up(table, places, rows.values(), [*problems, *reader.warnings], rejected, repeated)
+
+
+def summed_up(
+    table: Table,
+    places: Mapping[str, Sequence[int]],
+    rows: Iterable[OfferRow],
+    problems: Iterable[Problem],
+    rejected: int,
+    repeated: int,
+) -> OffersFile:
+    """What a table came to, its problems in the order of its lines."""
+    ordered = sorted(problems, key=lambda problem: problem.line)
     taken = {place for found in places.values() for place in found}
     return OffersFile(
-        rows=tuple(rows.values()),
-        problems=tuple(problems[:MAX_PROBLEMS]),
-        problem_count=len(problems),
+        rows=tuple(rows),
+        problems=tuple(ordered[:MAX_PROBLEMS]),
+        problem_count=len(ordered),
         rows_read=len(table.rows),
         rows_rejected=rejected,
         rows_repeated=repeated,
@@ -105,13 +117,16 @@ def parse(
     )
 
 
-def _require(table: Table, places: dict[str, list[int]]) -> None:
+def require(table: Table, places: Mapping[str, Sequence[int]], *prices: str) -> None:
+    """Refuse a table without a title, or without any of these columns of prices. Raises TableError."""
     lacks = [] if "title" in places else ["“title”"]
-    lacks += [] if "price" in places or "list_price" in places else ["“price”"]
+    lacks += [] if any(name in places for name in prices) else ["“price”"]
     if lacks:
         found = ", ".join(f"“{cut(name, 40)}”" for name in table.header[:12])
         raise TableError(f"The header needs {' and '.join(lacks)}; line {table.header_line} has {found}.")
 
 
-def _column(table: Table, places: list[int] | tuple[int, ...]) -> list[str]:
-    return [row.cells[place] for row in table.rows if not row.problem for place in places]
+def texts(table: Table, places: Mapping[str, Sequence[int]], *fields: str) -> list[str]:
+    """The cells of these columns, one column after the other, without those of rows that cannot be trusted."""
+    wanted = [place for field in fields for place in places.get(field, ())]
+    return [row.cells[place] for row in table.rows if not row.problem for place in wanted]
