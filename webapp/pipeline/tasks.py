@@ -12,6 +12,7 @@ from sqlalchemy import Row, bindparam, select
 
 from webapp import storage
 from webapp.access.models import Client
+from webapp.ai.broker import Broker
 from webapp.catalog.models import Catalog, Photo, Product
 from webapp.config import Config
 from webapp.crashpoints import crash_point
@@ -20,7 +21,10 @@ from webapp.errors import PermanentError
 from webapp.learning import services as learning
 from webapp.lib.fingerprint import fingerprint
 from webapp.phases import facts
+from webapp.phases.market.matchers import Matcher
+from webapp.phases.market.ties import TieBreaker
 from webapp.phases.pricing_rules import Terms, read_rules
+from webapp.phases.second_look import is_wanted, second_look
 from webapp.pipeline import findings, matchers, services, settling
 from webapp.pipeline.advice import asked, broker_for, noted
 from webapp.pipeline.knowledge import AskedOffers, ClientReference, same_photo, with_experience
@@ -164,14 +168,22 @@ def _analysis(case: Case, lease: Lease) -> Result:
     ]
     found = _engine(PhaseName.ANALYSIS)(photos, hints, ClientReference(case.subject.product_id), lease.report)
     found = with_experience(found, case.subject.catalog_id, case.threshold)
-    return settling.keep_fixed(found, case.subject), (hints, [photo.sha256 for photo in case.photos])
+    found = settling.keep_fixed(found, case.subject)
+    broker = _broker(case, lease)
+    if broker is not None and is_wanted(found, case.threshold):
+        lease.report(98, "Asking a model for a second look")
+        found = noted(second_look(found, photos, hints, broker), broker)
+    return found, (hints, [photo.sha256 for photo in case.photos])
 
 
 def _market(case: Case, lease: Lease) -> Result:
     identity = _identity(case)
     research = _engine(PhaseName.MARKET)
     offers = AskedOffers(lease, sources.configured(), sources.patience_seconds())
-    matcher = matchers.matcher_for(lease.claim.client_id)
+    matcher: Matcher = matchers.matcher_for(lease.claim.client_id)
+    broker = _broker(case, lease)
+    if broker is not None:
+        matcher = TieBreaker(matcher, broker)
     found = research(
         identity,
         offers,
@@ -182,7 +194,7 @@ def _market(case: Case, lease: Lease) -> Result:
         rates=DatedRates(),
     )
     found = msgspec.structs.replace(found, not_asked=tuple(offers.not_asked.values()))
-    return found, (identity, case.subject.currency, matcher.source)
+    return noted(found, broker), (identity, case.subject.currency, matcher.source)
 
 
 def _seo(case: Case, lease: Lease) -> Result:
@@ -197,9 +209,13 @@ def _listing(case: Case, lease: Lease) -> Result:
     identity, analysis = _identity(case), case.found[PhaseName.ANALYSIS]
     market, seo = _needed(case, PhaseName.MARKET), _needed(case, PhaseName.SEO)
     terms = _terms(case)
-    broker = broker_for(lease, case.subject.product_id, case.subject.model_uses)
+    broker = _broker(case, lease)
     found = compose(identity, analysis, market, seo, lease.report, terms, **asked(broker))
     return noted(found, broker), (identity, analysis, market, seo, terms)
+
+
+def _broker(case: Case, lease: Lease) -> Broker | None:
+    return broker_for(lease, case.subject.product_id, case.subject.model_uses)
 
 
 _PHASES: dict[PhaseName, Callable[[Case, Lease], Result]] = {

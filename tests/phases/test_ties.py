@@ -1,0 +1,67 @@
+"""Ties among offers, and a model that breaks them: within the margin, of those it was given, never beyond the least."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from tests.phases.fake_model import FakeModel
+from webapp.phases.facts import Identity, Offer
+from webapp.phases.market.matching import SAME, Match
+from webapp.phases.market.ties import MARGIN, MOST_ASKED, TieBreaker
+
+KETTLE = Identity(name="Philips HD9350 kettle", brand="Philips", model="HD9350")
+OUT = Match(70, "Another size", ruled_out=True)
+
+
+class Judge:
+    """A matcher that has made up its mind."""
+
+    source = "a judge"
+
+    def __init__(self, *matches):
+        self.matches = list(matches)
+
+    def judge(self, identity, offers):
+        return list(self.matches)
+
+
+def offers(many):
+    now = datetime.now(UTC)
+    return [
+        Offer(id=str(n), source="s", title=f"Kettle {n}", price=Decimal(9), currency="USD", seen_at=now)
+        for n in range(many)
+    ]
+
+
+def broken(matches, same):
+    model = FakeModel(None if same is None else {"same": same})
+    return TieBreaker(Judge(*matches), model).judge(KETTLE, offers(len(matches))), model
+
+
+def test_a_tie_is_asked_and_the_chosen_one_counts_just_so():
+    matches = [Match(90, "Same barcode"), Match(79, "Alike"), Match(66, "Alike"), OUT, Match(SAME - MARGIN - 1, "Far")]
+    found, model = broken(matches, [2])
+    assert model.asked[0].known["offers"] == {"1": {"title": "Kettle 1"}, "2": {"title": "Kettle 2"}}
+    assert found[2] == Match(SAME, "Tiny, a language model, takes it for the same product (Alike)")
+    assert [found[0], found[1], *found[3:]] == [matches[0], matches[1], *matches[3:]]
+
+
+@pytest.mark.parametrize("same", [[], None, [3], [0], [-1], [1, 99]])
+def test_none_and_one_that_was_not_given_change_nothing(same):
+    matches = [Match(79, "Alike"), Match(70, "Alike")]
+    assert broken(matches, same)[0] == matches
+
+
+def test_without_a_tie_nobody_is_asked():
+    matches = [Match(95, "Same"), OUT, Match(10, "Far")]
+    found, model = broken(matches, [1])
+    assert (found, model.asked) == (matches, [])
+
+
+def test_no_more_than_a_few_are_asked_about_the_nearest_first():
+    matches = [Match(66 + n % 14, "Alike") for n in range(30)]
+    found, model = broken(matches, [1])
+    assert len(model.asked[0].known["offers"]) == MOST_ASKED
+    assert found[13].same
+    assert sum(match.same for match in found) == 1
