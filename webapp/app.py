@@ -44,6 +44,7 @@ from webapp.pricing import views as pricing
 from webapp.providers import sources
 from webapp.providers import views as providers
 from webapp.review import views as review
+from webapp.watching import views as watching
 from webapp.work.kinds import Kind
 
 LIVE_PROVIDERS = {
@@ -147,6 +148,7 @@ def _add_features(app: Flask) -> None:
         calibration,
         pricing,
         failures,
+        watching,
         live,
         health,
     )

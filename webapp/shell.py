@@ -10,6 +10,7 @@ from werkzeug.local import LocalProxy
 from webapp.access.models import Role
 from webapp.database import db
 from webapp.pipeline.models import Run, RunState
+from webapp.watching.pauses import Held, here
 
 COUNT_TO = 1000
 
@@ -23,7 +24,7 @@ _COUNTS = select(_count_of(RunState.REVIEW).label("review"), _count_of(RunState.
 
 
 def init_app(app: Flask) -> None:
-    """Give templates `viewer`, `review_count` and `failure_count`, which are counted when a page shows them."""
+    """Give templates `viewer`; `pauses` and the counts of reviews and failures are looked up when a page shows them."""
     app.context_processor(_for_this_request)
     app.jinja_env.globals["csrf_token"] = generate_csrf
 
@@ -39,9 +40,16 @@ def _count(state: str) -> int:
     return count
 
 
+def _pauses() -> list[Held]:
+    """What keeps the viewer's client waiting. One query per page that shows it."""
+    viewer = g.get("viewer")
+    return here(db.session(), viewer.client_id) if viewer and viewer.client_id else []
+
+
 def _for_this_request() -> dict[str, Any]:
     return {
         "viewer": g.get("viewer"),
+        "pauses": LocalProxy(_pauses),
         "review_count": LocalProxy(lambda: _count("review")),
         "failure_count": LocalProxy(lambda: _count("failed")),
     }

@@ -8,6 +8,6 @@ def _(text: str, **values: object) -> str:
     return str(gettext(text, **values))
 
 
-def counted(one: str, many: str, number: int) -> str:
-    """The text for one or for many, `%(num)s` filled in."""
-    return str(ngettext(one, many, number))
+def counted(one: str, many: str, number: int, **values: object) -> str:
+    """The text for one or for many, `%(num)s` and other `%(name)s` filled in."""
+    return str(ngettext(one, many, number, **values))
