@@ -41,6 +41,7 @@ from webapp.learning import views as learning
 from webapp.live import views as live
 from webapp.pipeline import views as pipeline
 from webapp.pricing import views as pricing
+from webapp.providers import offers_views as offers
 from webapp.providers import sources
 from webapp.providers import views as providers
 from webapp.review import views as review
@@ -141,6 +142,7 @@ def _add_features(app: Flask) -> None:
         catalog,
         learning,
         providers,
+        offers,
         pipeline,
         intake,
         retakes,

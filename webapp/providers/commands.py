@@ -1,6 +1,6 @@
 """`flask import-offers`, `import-sales`: from a CSV file to a client. `flask import-rates`: to the installation."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -13,17 +13,14 @@ from webapp.access.models import Client
 from webapp.audit import services as audit
 from webapp.database import system_engine, tenant, transaction
 from webapp.errors import DomainError, NotFound
-from webapp.phases import offers_csv, rates_csv, sales_csv
+from webapp.phases import offers_csv, rates_csv
 from webapp.phases.offers_csv import OffersFile, Problem
-from webapp.providers import own_sales, rates
-from webapp.providers.imports import Tally, import_offers
+from webapp.providers import files, own_sales, rates
+from webapp.providers.files import Kind
+from webapp.providers.imports import Tally
 
 SHOWN = 1000
 """So many problems are told one by one."""
-
-
-class Rehearsed(Exception):
-    """Rolls a dry run back once it is known what it would have done."""
 
 
 class Owner(NamedTuple):
@@ -44,11 +41,7 @@ def import_offers_command(context: click.Context, file: Path, slug: str, source:
 
     The exit code is 1 when rows were rejected; all others are written even then.
     """
-    owner = _owner(slug)
-    name = source or file.stem
-    _import(
-        context, file, owner, dry_run, "offers", lambda data, now: offers_csv.parse(data, now, name, owner.currency)
-    )
+    _import(context, file, _owner(slug), Kind.OFFERS, source or file.stem, dry_run)
 
 
 @click.command("import-sales")
@@ -61,15 +54,7 @@ def import_sales_command(context: click.Context, file: Path, slug: str, dry_run:
 
     The exit code is 1 when rows were rejected; all others are written even then.
     """
-    owner = _owner(slug)
-    _import(
-        context,
-        file,
-        owner,
-        dry_run,
-        "sales",
-        lambda data, now: sales_csv.parse(data, now, own_sales.SOURCE, owner.currency),
-    )
+    _import(context, file, _owner(slug), Kind.SALES, own_sales.SOURCE, dry_run)
 
 
 @click.command("import-rates")
@@ -101,38 +86,19 @@ def import_rates_command(context: click.Context, file: Path) -> None:
     context.exit(1 if read.problems else 0)
 
 
-def _import(
-    context: click.Context,
-    file: Path,
-    owner: "Owner",
-    dry_run: bool,
-    noun: str,
-    parse: Callable[[bytes, datetime], OffersFile],
-) -> None:
-    """Read, write in one transaction, and say what became of each row. Ends the command with its exit code."""
+def _import(context: click.Context, file: Path, owner: "Owner", kind: Kind, source: str, dry_run: bool) -> None:
+    """Read, write, and say what became of each row. Ends the command with its exit code."""
     try:
-        read = parse(file.read_bytes(), datetime.now(UTC))
+        found = files.read(kind, file.read_bytes(), datetime.now(UTC), source, owner.currency)
     except offers_csv.TableError as error:
         raise DomainError(f"{file.name}: {error}") from None
-    try:
-        with tenant(owner.id), transaction() as session:
-            tally = import_offers(session, owner.id, read.rows)
-            audit.record(
-                audit.SYSTEM,
-                f"{noun}_imported",
-                client_id=owner.id,
-                table="offers",
-                details={"file": file.name, "rejected": read.rows_rejected, **vars(tally)},
-            )
-            if dry_run:
-                raise Rehearsed
-    except Rehearsed:
-        pass
-    for line in _report(file, read, tally, noun):
+    with tenant(owner.id):
+        tally = files.take_in(owner.id, kind, file.name, found, audit.SYSTEM, rehearse=dry_run)
+    for line in _report(file, found, tally, kind):
         click.echo(line)
     if dry_run:
         click.echo("This was a dry run: nothing was written.")
-    context.exit(1 if read.rows_rejected else 0)
+    context.exit(1 if found.rows_rejected else 0)
 
 
 def _owner(slug: str) -> Owner:
@@ -144,13 +110,13 @@ def _owner(slug: str) -> Owner:
     return Owner(*row)
 
 
-def _report(file: Path, read: OffersFile, tally: Tally, noun: str) -> Iterator[str]:
+def _report(file: Path, read: OffersFile, tally: Tally, kind: Kind) -> Iterator[str]:
     yield f"{file.name}: {read.rows_read} rows, {read.encoding}, columns separated by {read.delimiter!r}."
     if read.ignored:
         yield f"Columns that were not used: {', '.join(read.ignored)}."
     yield from _lines(read.problems, read.problem_count)
     yield (
-        f"{noun.capitalize()}: {tally.inserted} new, {tally.updated} updated, {tally.unchanged} unchanged."
+        f"{kind.value.capitalize()}: {tally.inserted} new, {tally.updated} updated, {tally.unchanged} unchanged."
         f" Rows: {read.rows_repeated} repeated, {read.rows_rejected} rejected."
     )
 

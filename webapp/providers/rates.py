@@ -6,6 +6,7 @@ from decimal import Decimal
 from itertools import islice
 
 from sqlalchemy import Connection, text
+from sqlalchemy.orm import Session
 
 from webapp.database import reading
 from webapp.phases.facts import Rate
@@ -28,6 +29,15 @@ _INTO = text("""
         ORDER BY theirs.day DESC, theirs.base LIMIT 1
     ) AS found
 """)
+# The key begins with the money: the newest of each is one step in it, and there are some forty.
+_NEWEST = text("""
+    WITH RECURSIVE money AS (
+        SELECT min(quote) AS quote FROM exchange_rates
+        UNION ALL SELECT (SELECT min(quote) FROM exchange_rates WHERE quote > money.quote) FROM money
+        WHERE money.quote IS NOT NULL
+    )
+    SELECT max((SELECT max(day) FROM exchange_rates WHERE exchange_rates.quote = money.quote)) FROM money
+""")
 _UPSERT = text("""
     INSERT INTO exchange_rates (quote, day, base, rate)
     SELECT * FROM unnest(CAST(:quotes AS text[]), CAST(:days AS date[]), CAST(:bases AS text[]),
@@ -35,6 +45,11 @@ _UPSERT = text("""
     ON CONFLICT (quote, day, base) DO UPDATE SET rate = excluded.rate WHERE exchange_rates.rate <> excluded.rate
     RETURNING xmax = 0 AS is_new, quote = base AS is_itself
 """)
+
+
+def newest_day(session: Session) -> date | None:
+    """The day of the newest rate there is."""
+    return session.execute(_NEWEST).scalar_one_or_none()
 
 
 class DatedRates:

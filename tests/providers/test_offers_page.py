@@ -1,0 +1,173 @@
+"""The page of offers and sales: a file in, its bad rows named; where offers come from; who may."""
+
+import io
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import func, select, text
+
+from tests import factories
+from tests.factories import make_member
+from tests.providers import ebay_server
+from tests.providers.test_ebay import configured
+from webapp.access.models import Role
+from webapp.audit.models import AuditEntry
+from webapp.database import reading, system_engine, tenant, transaction
+from webapp.phases.rates_csv import DatedRate
+from webapp.providers import rates
+from webapp.providers.models import Offer
+
+OFFERS = "title;price;currency;gtin\nKettle K-1;19,90;EUR;4006381333931\n"
+SALES = "order;title;price;currency;sold at\nA-1;Kettle K-1;21,00;EUR;2026-03-01\n"
+
+
+@pytest.fixture
+def client(in_app):
+    return factories.make_client("Harbour Trade")
+
+
+@pytest.fixture
+def admin(client, sign_in):
+    return sign_in(make_member(client, Role.ADMIN), client)
+
+
+def send(browser, table, *, kind="offers", name="list.csv", **more):
+    data = table if isinstance(table, bytes) else table.encode()
+    return browser.submit("/offers", {"kind": kind, "source": "", "file": (io.BytesIO(data), name)} | more)
+
+
+def kept(client):
+    with tenant(client.id), reading() as session:
+        return [
+            tuple(row) for row in session.execute(select(Offer.kind, Offer.title, Offer.source).order_by(Offer.kind))
+        ]
+
+
+def test_a_good_file_is_taken_in(client, admin):
+    answer = send(admin, OFFERS)
+    assert answer.status_code == 303
+    assert kept(client) == [("offer", "Kettle K-1", "list")]
+    page = admin.get("/offers").text
+    assert "1 row was taken in." in page
+    assert "1 new, 0 updated, 0 rejected" in " ".join(page.split())
+
+
+def test_own_sales_are_taken_in_as_such(client, admin):
+    send(admin, SALES, kind="sales", source="ignored")
+    assert kept(client) == [("sale", "Kettle K-1", "Your sales")]
+    with tenant(client.id), reading() as session:
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "sales_imported")).one()
+    assert entry.user_id is not None
+
+
+def test_where_offers_come_from_can_be_said(client, admin):
+    send(admin, OFFERS, source="Fair 2026")
+    assert kept(client)[0][2] == "Fair 2026"
+
+
+def test_bad_rows_are_named_by_line_and_reason_and_the_others_are_kept(client, admin):
+    answer = send(admin, OFFERS + "Lamp;cheap;EUR;\n<b>;12;EUR;123\n")
+    assert answer.status_code == 200
+    said = " ".join(answer.text.split())
+    assert "3 rows read, 1 rejected" in said
+    assert "There is no number in it." in said
+    assert '<td class="number" data-label="Line">3</td>' in said
+    assert "<b>;12" not in answer.text
+    assert len(kept(client)) == 2
+
+
+def test_only_checking_writes_nothing(client, admin):
+    answer = send(admin, OFFERS, only_check="yes")
+    assert "Checked; nothing was written." in answer.text
+    assert "1 new" in answer.text
+    assert kept(client) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ("", "The file is empty."),
+        ("colour;size\nred;5\n", "The header needs"),
+        (b"PK\x03\x04....", "This is an Excel workbook"),
+        (b"\xff\xfe\x00", "The "),
+    ],
+)
+def test_a_file_that_is_none_is_refused_beside_its_field(client, admin, table, says):
+    answer = send(admin, table)
+    assert answer.status_code == 422
+    assert says in answer.text
+    assert kept(client) == []
+
+
+def test_without_a_file_or_a_kind_it_says_so(client, admin):
+    assert "Choose a file." in admin.submit("/offers", {"kind": "offers", "source": ""}).text
+    assert "Choose what the file holds." in send(admin, OFFERS, kind="secrets").text
+    assert "Choose a file." in admin.submit("/offers", {"kind": "offers", "file": "not a file"}).text
+
+
+def test_a_file_above_the_limit_is_too_large(client, admin):
+    assert send(admin, b"x" * (3 * 2**20)).status_code == 413
+
+
+def test_many_problems_are_cut(client, admin):
+    answer = send(admin, "title;price;currency\n" + "Lamp;cheap;EUR\n" * 150)
+    assert answer.text.count("There is no number in it.") == 100
+    assert "And 50 more." in answer.text
+
+
+@pytest.mark.parametrize("role", [Role.STAFF, Role.REVIEWER])
+def test_only_admins_take_in_files(client, sign_in, role):
+    browser = sign_in(make_member(client, role), client)
+    assert browser.get("/offers").status_code == 403
+    assert send(browser, OFFERS).status_code == 403
+    assert kept(client) == []
+
+
+def test_another_clients_files_are_not_shown(client, admin, sign_in):
+    send(admin, OFFERS, name="secret-plan.csv")
+    other = factories.make_client()
+    page = sign_in(make_member(other, Role.ADMIN), other).get("/offers").text
+    assert "secret-plan" not in page
+    assert kept(other) == []
+
+
+def test_sources_and_their_state_are_shown(app, client, admin, monkeypatch):
+    assert "None yet. Whoever runs this installation can connect eBay" in admin.get("/offers").text
+    with ebay_server.running() as server:
+        monkeypatch.setitem(app.extensions, "lotline_sources", (configured(server),))
+        assert "answers" in admin.get("/offers").text
+    with transaction() as session:
+        session.execute(
+            text(
+                "INSERT INTO circuits (name, label, state, opened_at, next_probe_at)"
+                " VALUES ('ebay', 'eBay', 'open', now(), now())"
+            )
+        )
+    assert "away" in admin.get("/offers").text
+
+
+def test_it_says_how_far_rates_are_known(client, admin):
+    assert "No exchange rates are known" in admin.get("/offers").text
+    with system_engine().begin() as connection:
+        rates.keep(
+            connection,
+            [
+                DatedRate(day=date(2026, 11, day), base="EUR", quote=money, rate=Decimal("1.25"))
+                for day, money in ((20, "USD"), (19, "GBP"))
+            ],
+        )
+    assert "Exchange rates are known up to 20 Nov 2026." in admin.get("/offers").text
+
+
+def test_the_page_costs_the_same_however_much_there_is(client, admin, count_queries):
+    counts = []
+    for number in (1, 4):
+        for place in range(number):
+            send(admin, OFFERS, name=f"list{number}{place}.csv")
+        with count_queries() as statements:
+            admin.get("/offers")
+        counts.append(len(statements))
+    assert counts[0] == counts[1]
+    with tenant(client.id), reading() as session:
+        assert session.execute(select(func.count()).select_from(AuditEntry)).scalar_one() >= 5
