@@ -10,8 +10,9 @@ from tests.ai.conftest import TEXTS
 from tests.ai.test_listing_texts import calls, listing, spending
 from tests.pipeline.conftest import answer_bells, fresh
 from webapp.ai import configured
-from webapp.database import transaction
+from webapp.database import tenant, transaction
 from webapp.errors import ConfigError
+from webapp.pipeline import services
 from webapp.pipeline.models import Run, RunState
 from webapp.work.dispatcher import Dispatcher
 
@@ -176,6 +177,30 @@ def test_a_circuit_closes_when_its_time_has_come(model, use_models, make_run):
     answer_bells()
     assert circuit().state == "closed"
     assert "Tiny" in listing(run).written.values()
+
+
+def test_a_product_that_is_stopped_while_a_model_thinks_is_paid_for_and_stays_stopped(
+    app, client, model, use_models, make_run
+):
+    use_models(model.environ())
+    run = make_run()
+
+    def stops(_request):
+        with app.app_context(), tenant(client.id), transaction() as session:
+            services.stop_phase(session, run.id, 4)
+        return TEXTS
+
+    model.answers["listing"] = stops
+    answer_bells()
+    assert fresh(Run, run.id).state is RunState.STOPPED
+    assert listing(run) is None
+    (call,) = calls()
+    assert (call.state, spending()) == ("settled", (call.cost_usd, 0))
+    model.answers["listing"] = TEXTS
+    with transaction() as session:
+        services.resume_phase(session, run.id, 4)
+    answer_bells()
+    assert listing(run).title == TEXTS["title"]
 
 
 @pytest.mark.parametrize(

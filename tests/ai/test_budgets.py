@@ -156,3 +156,16 @@ def test_a_client_spends_its_own_money(client, who):  # noqa: F811
     assert reserve(who, CENT) is not None
     with tenant(other.id), transaction() as session:
         assert session.execute(text("SELECT count(*) FROM ai_spending")).scalar_one() == 0
+
+
+def test_calls_are_kept_for_a_year_and_a_month(client, who):  # noqa: F811
+    set_terms(client)
+    old, young = reserve(who, CENT), reserve(who, CENT)
+    for call_id, days in ((old, 401), (young, 399)):
+        settle(call_id, CallState.SETTLED, CENT)
+        with transaction() as session:
+            values = {"id": call_id, "days": days}
+            session.execute(text("UPDATE ai_calls SET at = at - make_interval(days => :days) WHERE id = :id"), values)
+    latest = reserve(who, CENT)
+    with transaction() as session:
+        assert session.execute(text("SELECT id FROM ai_calls ORDER BY id")).scalars().all() == [young, latest]

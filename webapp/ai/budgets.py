@@ -34,6 +34,13 @@ class Asking:
     model: str
 
 
+KEPT_DAYS = 400
+_FORGET = text("""
+    DELETE FROM ai_calls WHERE id IN (
+        SELECT id FROM ai_calls
+        WHERE client_id = :client_id AND at < clock_timestamp() - make_interval(days => :days)
+        ORDER BY at LIMIT 20 FOR UPDATE SKIP LOCKED)
+""")
 _OPEN_MONTH = text("""
     INSERT INTO ai_spending (client_id, month)
     VALUES (:client_id, date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC')::date)
@@ -98,6 +105,7 @@ def reserve(session: Session, asking: Asking, amount: Decimal) -> int:
     client_id = asking.claim.client_id
     amount = amount.quantize(SMALLEST, ROUND_UP)
     session.execute(_ABANDON, {"client_id": client_id})
+    session.execute(_FORGET, {"client_id": client_id, "days": KEPT_DAYS})
     session.execute(_OPEN_MONTH, {"client_id": client_id})
     row = session.execute(_RESERVE, {"client_id": client_id, "amount": amount}).one_or_none()
     if row is None:
