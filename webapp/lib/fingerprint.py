@@ -6,6 +6,7 @@ from collections.abc import Mapping, Set
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from uuid import UUID
 
 import msgspec
@@ -57,15 +58,23 @@ def _canonical(fact: object) -> object:
 
 
 def _fields(struct: msgspec.Struct) -> dict[str, object]:
-    fields = {}
-    for field in msgspec.structs.fields(struct):
-        value = getattr(struct, field.name)
-        default = field.default
-        if default is msgspec.NODEFAULT and field.default_factory is not msgspec.NODEFAULT:
-            default = field.default_factory()
-        if default is msgspec.NODEFAULT or value != default:
-            fields[field.name] = _canonical(value)
-    return fields
+    values = ((name, getattr(struct, name), default) for name, default in _defaults(type(struct)))
+    return {name: _canonical(value) for name, value, default in values if value != default}
+
+
+@cache
+def _defaults(kind: type[msgspec.Struct]) -> tuple[tuple[str, object], ...]:
+    """The fields of a kind of struct with their defaults; msgspec works them out anew each time. NODEFAULT, which
+    equals nothing else, where there is none."""
+    return tuple(
+        (
+            field.name,
+            field.default_factory()
+            if field.default is msgspec.NODEFAULT and callable(field.default_factory)
+            else field.default,
+        )
+        for field in msgspec.structs.fields(kind)
+    )
 
 
 def _order(item: object) -> str:
