@@ -10,13 +10,14 @@ from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
 from webapp.database import before_commit, db
+from webapp.statements import Statement
 from webapp.work import signals
 from webapp.work.models import Level, Stream
 
 _PENDING = "pending_events"
 # Numbers are taken under the stream's row lock and written in the same statement, so they have no gaps and no two
 # transactions can hold the same one. The lock is taken last and held only until commit.
-_APPEND = text("""
+_APPEND = Statement("""
     WITH stream AS (
         UPDATE streams SET seq = seq + :count, changed_at = clock_timestamp() WHERE id = :stream_id
         RETURNING id, client_id, seq
@@ -93,5 +94,5 @@ def _plain(event: NewEvent) -> dict[str, Any]:
 def append(connection: Session | Connection, stream_id: int, events: Sequence[NewEvent]) -> int:
     """Write events at the end of a stream and return the last one's number."""
     encoded = json.dumps([_plain(event) for event in events])
-    numbers = connection.execute(_APPEND, {"stream_id": stream_id, "count": len(events), "events": encoded}).scalars()
-    return max(int(number) for number in numbers)
+    written = _APPEND.execute(connection, {"stream_id": stream_id, "count": len(events), "events": encoded})
+    return max(int(row.seq) for row in written.rows)

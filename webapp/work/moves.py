@@ -6,13 +6,15 @@ a transaction is work rows first and streams last (events are written just befor
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, TextClause, text
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from webapp.errors import Conflict
+from webapp.statements import Statement
 from webapp.work.models import Level, WorkState
 
 S = WorkState
@@ -176,7 +178,7 @@ def move(
         parameters |= {"epoch": fence.epoch, "token": fence.token}
     if most_rung:
         parameters["most_rung"] = most_rung
-    row = session.execute(_update(to, also, where, ringing=bool(most_rung)), parameters).one_or_none()
+    row = _update(to, also, where, ringing=bool(most_rung)).execute(session, parameters).one_or_none()
     if row is None:
         if fence is not None:
             raise LeaseLost(f"work {work_id} belongs to somebody else")
@@ -194,27 +196,26 @@ def move_all(
     if only_from not in sources(to):
         raise IllegalMove(f"work cannot go from {only_from} to {to}")
     statement = _update(to, also, "id = ANY(:ids) AND state = :came_from", ringing=False)
-    rows = session.execute(statement, {"ids": list(work_ids), "came_from": only_from.value, "to": to.value})
-    return [_moved(row, only_from) for row in rows]
+    moved = statement.execute(session, {"ids": list(work_ids), "came_from": only_from.value, "to": to.value})
+    return [_moved(row, only_from) for row in moved.rows]
 
 
-def _moved(row: Row[*tuple[Any, ...]], came_from: WorkState) -> Moved:
-    fields = row._mapping
+def _moved(row: Any, came_from: WorkState) -> Moved:
     return Moved(
-        id=fields["id"],
-        client_id=fields["client_id"],
-        stream_id=fields["stream_id"],
-        kind=fields["kind"],
-        queue=fields["queue"],
-        args=fields["args"],
-        state=WorkState(fields["state"]),
-        epoch=fields["epoch"],
-        token=fields["lease_token"],
-        attempts=fields["attempts"],
-        failures=fields["failures"],
-        crashes=fields["crashes"],
-        max_failures=fields["max_failures"],
-        rung=fields["dispatched_at"] is not None,
+        id=row.id,
+        client_id=row.client_id,
+        stream_id=row.stream_id,
+        kind=row.kind,
+        queue=row.queue,
+        args=row.args,
+        state=WorkState(row.state),
+        epoch=row.epoch,
+        token=row.lease_token,
+        attempts=row.attempts,
+        failures=row.failures,
+        crashes=row.crashes,
+        max_failures=row.max_failures,
+        rung=row.dispatched_at is not None,
         came_from=came_from,
     )
 
@@ -224,26 +225,21 @@ def level_of(to: WorkState) -> Level:
     return _LEVELS.get(to, Level.INFO)
 
 
-_statements: dict[tuple[WorkState, str, str, bool], TextClause] = {}
+@cache
+def _update(to: WorkState, also: str, where: str, *, ringing: bool) -> Statement:
+    effect = (_EFFECTS_RINGING if ringing else _EFFECTS)[to]
+    effects = ", ".join(part for part in ("state = :to", effect, also) if part)
+    return Statement(f"UPDATE work SET {effects} WHERE {where} RETURNING {RETURNING}")  # noqa: S608 - constants only
 
 
-def _update(to: WorkState, also: str, where: str, *, ringing: bool) -> TextClause:
-    key = (to, also, where, ringing)
-    if key not in _statements:
-        effect = (_EFFECTS_RINGING if ringing else _EFFECTS)[to]
-        effects = ", ".join(part for part in ("state = :to", effect, also) if part)
-        _statements[key] = text(f"UPDATE work SET {effects} WHERE {where} RETURNING {RETURNING}")  # noqa: S608 - constants only
-    return _statements[key]
-
-
-_LOCK = text("SELECT state FROM work WHERE id = :id FOR UPDATE")
+_LOCK = Statement("SELECT state FROM work WHERE id = :id FOR UPDATE")
 
 
 def _lock(session: Session | Connection, work_id: int, legal: list[WorkState], to: WorkState) -> WorkState:
-    found = session.execute(_LOCK, {"id": work_id}).scalar_one_or_none()
+    found = _LOCK.execute(session, {"id": work_id}).one_or_none()
     if found is None:
         raise IllegalMove("there is no such work")
-    state = WorkState(found)
+    state = WorkState(found.state)
     if state not in legal:
         raise IllegalMove(f"this cannot be done now: it is {state}, and from there it cannot become {to}")
     return state
