@@ -5,29 +5,16 @@ executes a dozen, that is most of what it costs.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any
 
 from psycopg import Error
 from psycopg.rows import namedtuple_row
 from sqlalchemy import Connection, text
-from sqlalchemy.dialects.postgresql import psycopg as dialect
+from sqlalchemy.dialects import registry
 from sqlalchemy.orm import Session
 
-_DIALECT = dialect.dialect()
-
-
-class Answer(NamedTuple):
-    """What a statement gave back, and how many rows it touched."""
-
-    rows: list[Any]
-    """Named tuples; empty where the statement returns nothing."""
-    count: int
-
-    def one_or_none(self) -> Any:
-        """The row, or None; a second one is an error of the statement."""
-        if len(self.rows) > 1:
-            raise RuntimeError("one row at most was expected")
-        return self.rows[0] if self.rows else None
+_DIALECT = registry.load("postgresql.psycopg")()
 
 
 class Statement:
@@ -37,8 +24,9 @@ class Statement:
     def __init__(self, sql: str) -> None:
         self._sql = str(text(sql).compile(dialect=_DIALECT))
 
-    def execute(self, session: Session | Connection, parameters: Mapping[str, Any]) -> Answer:
-        """Execute it; what is pending in the session is not flushed.
+    def execute(self, session: Session | Connection, parameters: Mapping[str, Any]) -> list[Any]:
+        """Execute it and return its rows, as named tuples; none where it returns nothing. What is pending in the
+        session is not flushed.
 
         Raises:
             DBAPIError: as Session.execute does.
@@ -51,6 +39,20 @@ class Statement:
         try:
             with driver.cursor(row_factory=namedtuple_row) as cursor:
                 cursor.execute(sql, parameters)
-                return Answer(cursor.fetchall() if cursor.description else [], cursor.rowcount)
+                return list(cursor.fetchall()) if cursor.description else []
         except Error as error:
             connection._handle_dbapi_exception(error, sql, dict(parameters), None, None)
+
+    def one_or_none(self, session: Session | Connection, parameters: Mapping[str, Any]) -> Any:
+        """Execute it and return its only row, or None."""
+        rows = self.execute(session, parameters)
+        if len(rows) > 1:
+            raise RuntimeError("one row at most was expected")
+        return rows[0] if rows else None
+
+
+@cache
+def update_of(table: str, columns: tuple[str, ...], also: str) -> Statement:
+    """Changes columns, by parameters of their names, of the row `:row_id`; `also`: constant SQL of further changes."""
+    changes = ", ".join([*(f"{column} = :{column}" for column in columns), also])
+    return Statement(f"UPDATE {table} SET {changes} WHERE id = :row_id")  # noqa: S608 - names in the code

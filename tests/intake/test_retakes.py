@@ -285,14 +285,16 @@ def test_a_photo_of_a_removed_product_is_not_taken_again(product, again, upload)
 
 
 def test_phase_1_and_the_screens_see_the_photos_in_use_only(product, again, upload):
-    from webapp.pipeline.tasks import _open
+    from webapp.pipeline.tasks import open_case
 
     front, label = photos_of(product)
     again(front, sharp(7))
     (run,) = runs(product)
     new = in_use(product)[0]
     with tenant(product.client_id):
-        case = _open(run.id)
+        with reading() as session:
+            first = session.scalars(select(Phase.work_id).where(Phase.run_id == run.id, Phase.number == 1)).one()
+        case = open_case(first)
     assert [photo.id for photo in case.photos] == [new.id, label.id]
     desk = upload.browser.get("/").text
     assert f"/photos/{new.id}/thumb" in desk

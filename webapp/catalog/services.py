@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import UUID as SqlUUID
-from sqlalchemy import Float, Row, Select, bindparam, column, func, or_, select
-from sqlalchemy import text as sql
+from sqlalchemy import Float, Row, Select, column, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -18,6 +17,7 @@ from webapp.database import new_id
 from webapp.errors import Invalid
 from webapp.lib import text
 from webapp.phases.facts import Record
+from webapp.statements import Statement
 
 SAME_GTIN_LIMIT = 20
 SAME_PHOTO_LIMIT = 5
@@ -92,17 +92,19 @@ def new_code(session: Session, client_id: UUID, name: str) -> str:
     """
     slug = text.slug(name, CODE_LENGTH).replace("-", "_")
     code = _next_code(session, client_id, slug)
-    while session.execute(_WITH_CODE, {"code": code}).first():  # one that an import brought
+    while _WITH_CODE.execute(session, {"code": code}):  # one that an import brought
         code = _next_code(session, client_id, slug)
     return code
 
 
-_WITH_CODE = select(Product.id).where(Product.code == bindparam("code"))
-_COUNT_NAMED = sql("UPDATE clients SET products_named = products_named + 1 WHERE id = :id RETURNING products_named")
+_WITH_CODE = Statement("SELECT id FROM products WHERE code = :code")
+_COUNT_NAMED = Statement(
+    "UPDATE clients SET products_named = products_named + 1 WHERE id = :id RETURNING products_named"
+)
 
 
 def _next_code(session: Session, client_id: UUID, slug: str) -> str:
-    number = session.execute(_COUNT_NAMED, {"id": client_id}).scalar_one()
+    number = _COUNT_NAMED.execute(session, {"id": client_id})[0].products_named
     return f"{number:02d}_{slug}" if slug else f"{number:02d}"
 
 

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Text, bindparam, cast, func, select, text
-from sqlalchemy.dialects.postgresql import Insert, insert
+from psycopg.types.json import Jsonb
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from webapp.phases.facts import Analysis, Condition, Field, Listing, Market, Seo
@@ -21,6 +22,7 @@ from webapp.pipeline.models import (
     PhaseName,
     SeoFinding,
 )
+from webapp.statements import Statement
 
 Found = Analysis | Market | Seo | Listing
 
@@ -122,58 +124,71 @@ def write(
     fingerprint: str | None = None,
 ) -> None:
     """Keep what a phase found, and the fingerprint of what it was made from; an earlier finding gives way."""
-    _, _, columns = TABLES[list(PhaseName)[number - 1]]
+    name = list(PhaseName)[number - 1]
+    model, _, columns = TABLES[name]
     values = {
         "phase_id": phase_id,
         "client_id": client_id,
         "epoch": epoch,
-        "findings": msgspec.to_builtins(found),
+        "findings": found,
         **columns(found),
     }
-    session.execute(_upsert(number, frozenset(values)), values)
-    if fingerprint is not None:
-        session.execute(_FINGERPRINT, {"phase_id": phase_id, "fingerprint": fingerprint})
+    for column in _AS_JSON[name] & values.keys():
+        values[column] = Jsonb(values[column], dumps=msgspec.json.encode)
+    statement = _upsert(model.__tablename__, tuple(values), printed=fingerprint is not None)  # type: ignore[attr-defined]
+    statement.execute(session, {**values, "fingerprint": fingerprint})
 
 
-_FINGERPRINT = text("UPDATE phases SET input_fingerprint = :fingerprint WHERE id = :phase_id")
+_AS_JSON = {
+    name: frozenset(column.name for column in model.__table__.columns if isinstance(column.type, JSONB))  # type: ignore[attr-defined]
+    for name, (model, _, _) in TABLES.items()
+}
+"""The columns that hold JSON."""
 
 
 @cache
-def _upsert(number: int, names: frozenset[str]) -> Insert:
-    # On the table, not on the model: the same statement at half the cost.
-    statement = insert(TABLES[list(PhaseName)[number - 1]][0].__table__)  # type: ignore[attr-defined]
-    changes = {name: statement.excluded[name] for name in names if name not in ("phase_id", "client_id")}
-    return statement.on_conflict_do_update(
-        index_elements=["phase_id"], set_={**changes, "updated_at": func.clock_timestamp()}
-    )
+def _upsert(table: str, names: tuple[str, ...], *, printed: bool) -> Statement:
+    """`names`: the columns that are written, by parameters of their names; `printed`: with the fingerprint."""
+    values = ", ".join(f":{name}" for name in names)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in ("phase_id", "client_id"))
+    prints = "WITH printed AS (UPDATE phases SET input_fingerprint = :fingerprint WHERE id = :phase_id)"
+    return Statement(f"""
+        {prints if printed else ""}
+        INSERT INTO {table} ({", ".join(names)}) VALUES ({values})
+        ON CONFLICT (phase_id) DO UPDATE SET {changes}, updated_at = clock_timestamp()
+    """)  # noqa: S608 - columns of the model
 
 
-_ALL = (
-    select(
-        Phase.number,
-        Phase.id,
-        Phase.work_id,
-        *(cast(model.findings, Text).label(name) for name, (model, _, _) in TABLES.items()),
-    )
-    .outerjoin(AnalysisFinding, AnalysisFinding.phase_id == Phase.id)
-    .outerjoin(MarketFinding, MarketFinding.phase_id == Phase.id)
-    .outerjoin(SeoFinding, SeoFinding.phase_id == Phase.id)
-    .outerjoin(ListingFinding, ListingFinding.phase_id == Phase.id)
-    .where(Phase.run_id == bindparam("run_id"))
+AS_COLUMNS = ",\n".join(
+    f"(SELECT findings::text FROM {model.__tablename__} JOIN phases ON phases.id = phase_id"  # type: ignore[attr-defined]  # noqa: S608
+    f" WHERE run_id = runs.id AND number = {name.number}) AS {name.value}_found"
+    for name, (model, _, _) in TABLES.items()
 )
+"""SQL: what the phases of a row of `runs` found, for `from_columns`."""
+
+
+def from_columns(row: Any) -> dict[PhaseName, Any]:
+    """What each phase found, by a row that has AS_COLUMNS; None where it found nothing yet."""
+    kept = {name: getattr(row, f"{name.value}_found") for name in PhaseName}
+    return {
+        name: msgspec.json.decode(raw, type=TABLES[name][1]) if raw is not None else None for name, raw in kept.items()
+    }
+
+
+_ALL = Statement(f"""
+    SELECT (SELECT json_agg(json_build_array(id, work_id) ORDER BY number)::text FROM phases WHERE run_id = runs.id)
+             AS places, {AS_COLUMNS}
+    FROM runs WHERE runs.id = :run_id
+""")  # noqa: S608 - constants only
 
 
 def read_all(session: Session, run_id: UUID) -> tuple[dict[PhaseName, Written], dict[PhaseName, Any]]:
     """The phases of a run, and what each found (None where it found nothing yet), in one query."""
-    places: dict[PhaseName, Written] = {}
-    found: dict[PhaseName, Any] = {}
-    for row in session.execute(_ALL, {"run_id": run_id}):
-        number, phase_id, work_id, *kept = row
-        name = list(PhaseName)[number - 1]
-        places[name] = Written(phase_id, work_id)
-        raw = kept[number - 1]
-        found[name] = msgspec.json.decode(raw, type=TABLES[name][1]) if raw is not None else None
-    return places, found
+    row = _ALL.one_or_none(session, {"run_id": run_id})
+    if row is None:
+        return {}, dict.fromkeys(PhaseName)
+    places = msgspec.json.decode(row.places, type=list[Written])
+    return dict(zip(PhaseName, places, strict=True)), from_columns(row)
 
 
 _VERSIONS = (

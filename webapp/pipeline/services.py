@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from psycopg.types.json import Jsonb
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -18,6 +19,7 @@ from webapp.errors import Conflict, NotFound
 from webapp.phases.facts import Analysis, Listing
 from webapp.pipeline import findings, sampling, settling
 from webapp.pipeline.models import Phase, PhaseName, Run, RunState
+from webapp.statements import update_of
 from webapp.work import services as work
 from webapp.work.events import NewEvent, create_stream, record
 from webapp.work.models import Work, WorkState
@@ -187,12 +189,12 @@ def complete_phase(
         settling.apply_listing(session, place.product_id, found)
     state = RunState.REVIEW if unsure else _advance(session, claim.client_id, place)
     if changes or place.next_work_id is None:
-        _change(session, place.run_id, state=state, **changes)
+        _move_on(session, place.run_id, state, **changes)
 
 
 def phase_failed(session: Session, moved: Moved) -> None:
     """A phase failed for good: its run has failed."""
-    _change(session, UUID(moved.args["run_id"]), state=RunState.FAILED)
+    _move_on(session, UUID(moved.args["run_id"]), RunState.FAILED)
 
 
 def _advance(session: Session, client_id: UUID, place: Place) -> RunState:
@@ -201,6 +203,14 @@ def _advance(session: Session, client_id: UUID, place: Place) -> RunState:
         return RunState.RUNNING
     record(client_id, place.stream_id, NewEvent("run.completed", "The listing is ready"))
     return RunState.COMPLETED
+
+
+def _move_on(session: Session, run_id: UUID, state: RunState, **changes: Any) -> None:
+    """A worker's word on its run, of which the session holds no model."""
+    if "reasons" in changes:
+        changes["reasons"] = Jsonb(changes["reasons"])
+    statement = update_of("runs", ("state", *changes), "changed_at = clock_timestamp()")
+    statement.execute(session, {"row_id": run_id, "state": state, **changes})
 
 
 def _says(number: int, found: findings.Found) -> str:

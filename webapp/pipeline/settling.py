@@ -5,13 +5,13 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, bindparam, select, update
+from psycopg.types.json import Jsonb
 from sqlalchemy.orm import Session
 
 from webapp.catalog import services as catalog
-from webapp.catalog.models import Product
 from webapp.phases.facts import Analysis, Evidence, Field, Listing
 from webapp.pipeline import findings
+from webapp.statements import Statement, update_of
 
 SETTLED_FIELDS = ("name", "brand", "model", "condition", "gtin")
 """What a reviewer confirms or corrects; in analysis' words. The product's column for `gtin` is `gtin14`."""
@@ -40,7 +40,7 @@ def settle(found: Analysis, values: dict[str, str | None], says: str) -> Analysi
     return msgspec.structs.replace(found, confidence=100, reasons=(), **changes)
 
 
-def keep_fixed(found: Analysis, product: Row[Any]) -> Analysis:
+def keep_fixed(found: Analysis, product: Any) -> Analysis:
     """The analysis of a product that a person settled before: the person's values stand, whatever was found now.
 
     `product` has `fixed_fields` and SETTLED_COLUMNS."""
@@ -54,7 +54,7 @@ def keep_fixed(found: Analysis, product: Row[Any]) -> Analysis:
 
 def apply_analysis(session: Session, product_id: UUID, found: Analysis, fixed: Sequence[str] = ()) -> None:
     """Give the product what analysis found, except where a person settled the field before. `fixed` becomes settled."""
-    product = session.execute(_LOCKED, {"product_id": product_id}).one()
+    product = _locked(session, product_id)
     values: dict[str, Any] = {
         "name": found.name.value,
         "brand": found.brand.value,
@@ -79,7 +79,7 @@ def apply_analysis(session: Session, product_id: UUID, found: Analysis, fixed: S
 
 def apply_listing(session: Session, product_id: UUID, found: Listing) -> None:
     """Give the product what the listing proposes (description, category, price), except what a person settled."""
-    product = session.execute(_LOCKED, {"product_id": product_id}).one()
+    product = _locked(session, product_id)
     fresh = {
         "description": found.description,
         "category": found.category,
@@ -93,21 +93,19 @@ def apply_listing(session: Session, product_id: UUID, found: Listing) -> None:
     )
 
 
-_PRODUCTS = Product.metadata.tables["products"]
-_LOCKED = (
-    select(Product.client_id, Product.name, Product.code, Product.fixed_fields)
-    .where(Product.id == bindparam("product_id"))
-    .with_for_update()
-)
+_LOCKED = Statement("SELECT client_id, name, code, fixed_fields FROM products WHERE id = :product_id FOR UPDATE")
 
 
-# Executed with the columns to be changed as its parameters; a new version, so that whoever read the product before does
-# not write over this.
-_CHANGE = (
-    update(_PRODUCTS).where(_PRODUCTS.c.id == bindparam("product_id")).values(row_version=_PRODUCTS.c.row_version + 1)
-)
+def _locked(session: Session, product_id: UUID) -> Any:
+    session.flush()  # what the caller changed is seen
+    return _LOCKED.execute(session, {"product_id": product_id})[0]
 
 
 def _change(session: Session, product_id: UUID, changes: dict[str, Any]) -> None:
-    if changes:
-        session.execute(_CHANGE, {"product_id": product_id, **changes})
+    """A new version, so that whoever read the product before does not write over this."""
+    if not changes:
+        return
+    if "fixed_fields" in changes:
+        changes["fixed_fields"] = Jsonb(changes["fixed_fields"])
+    statement = update_of("products", tuple(changes), "updated_at = now(), row_version = row_version + 1")
+    statement.execute(session, {"row_id": product_id, **changes})

@@ -3,17 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 from flask import current_app
-from sqlalchemy import Row, bindparam, select
 
 from webapp import storage
-from webapp.access.models import Client
 from webapp.ai.broker import Broker
-from webapp.catalog.models import Catalog, Photo, Product
 from webapp.config import Config
 from webapp.crashpoints import crash_point
 from webapp.database import reading, transaction
@@ -28,23 +25,33 @@ from webapp.phases.second_look import is_wanted, second_look
 from webapp.pipeline import findings, matchers, services, settling
 from webapp.pipeline.advice import asked, broker_for, noted
 from webapp.pipeline.knowledge import AskedOffers, ClientReference, same_photo, with_experience
-from webapp.pipeline.models import PhaseName, Run
+from webapp.pipeline.models import PhaseName
 from webapp.pipeline.sampling import Sampling
 from webapp.providers import sources
 from webapp.providers.rates import DatedRates
+from webapp.statements import Statement
 from webapp.work.kinds import resolve
 from webapp.work.lease import Lease
+
+
+class PhotoFile(NamedTuple):
+    """A photo of the product that is in use."""
+
+    id: UUID
+    file_name: str
+    original_key: str
+    sha256: str
 
 
 @dataclass(frozen=True)
 class Case:
     """What is known of a run when one of its phases begins."""
 
-    subject: Row[Any]
+    subject: Any
     """Of run, product and client what a phase may need to know, by the columns' names (see _SUBJECT)."""
-    photos: Sequence[Row[UUID, str, str, str]]
+    photos: Sequence[PhotoFile]
     found: dict[PhaseName, Any]
-    places: dict[PhaseName, services.Place]
+    place: services.Place
 
     @property
     def threshold(self) -> int:
@@ -54,14 +61,14 @@ class Case:
 
 def run_phase(lease: Lease) -> None:
     """Do the phase that the lease is on."""
-    case = _open(UUID(lease.claim.args["run_id"]))
-    name = list(PhaseName)[int(lease.claim.args["number"]) - 1]
+    case = open_case(lease.claim.work_id)
+    name = list(PhaseName)[case.place.number - 1]
     found, inputs = _PHASES[name](case, lease)
     with transaction() as session:
         services.complete_phase(
             session,
             lease.claim,
-            case.places[name],
+            case.place,
             found,
             fingerprint=fingerprint(name.value, *inputs),
             threshold=case.threshold,
@@ -79,61 +86,50 @@ def run_phase(lease: Lease) -> None:
     crash_point("finish.after_commit")
 
 
-# Rows, not models: a phase reads a dozen columns of what are some sixty, and changes none of them here.
-_SUBJECT = (
-    select(
-        Run.id,
-        Run.stream_id,
-        Run.hints,
-        Run.product_id,
-        Product.catalog_id,
-        Product.sku,
-        Product.category,
-        Product.cost,
-        Product.cost_currency,
-        Product.fixed_fields,
-        *(getattr(Product, column) for column in settling.SETTLED_COLUMNS),
-        Client.review_threshold,
-        Client.audit_percent,
-        Client.currency,
-        Catalog.pricing_rules,
-        Client.model_uses,
-    )
-    .join(Product, Product.id == Run.product_id)
-    .join(Catalog, Catalog.id == Product.catalog_id)
-    .join(Client, Client.id == Run.client_id)
-    .where(Run.id == bindparam("run_id"))
-)
-_PHOTOS = (
-    select(Photo.id, Photo.file_name, Photo.original_key, Photo.sha256)
-    .where(Photo.product_id == bindparam("product_id"), Photo.replaced_by.is_(None))
-    .order_by(Photo.position)
-)
+# One row, not models: a phase reads a dozen columns of what are some sixty, and changes none of them here. All that a
+# phase may need to know comes with it, since each question of its own would cost as much again.
+_SUBJECT = Statement(f"""
+    SELECT runs.id, runs.stream_id, runs.hints, runs.product_id,
+           products.catalog_id, products.sku, products.category, products.cost, products.cost_currency,
+           products.fixed_fields, {", ".join(f"products.{column}" for column in settling.SETTLED_COLUMNS)},
+           catalogs.pricing_rules, clients.review_threshold, clients.audit_percent, clients.currency,
+           clients.model_uses, phase.id AS phase_id, phase.number,
+           (SELECT work_id FROM phases WHERE run_id = runs.id AND number = phase.number + 1) AS next_work_id,
+           (SELECT json_agg(json_build_array(photos.id, file_name, original_key, sha256) ORDER BY position)::text
+              FROM photos WHERE product_id = runs.product_id AND replaced_by IS NULL) AS photos,
+           {findings.AS_COLUMNS}
+    FROM phases phase
+    JOIN runs ON runs.id = phase.run_id
+    JOIN products ON products.id = runs.product_id
+    JOIN catalogs ON catalogs.id = products.catalog_id
+    JOIN clients ON clients.id = runs.client_id
+    WHERE phase.work_id = :work_id
+""")  # noqa: S608 - constants only
 
 
-def _open(run_id: UUID) -> Case:
+def open_case(work_id: int) -> Case:
+    """What a phase, by its work, may need to know.
+
+    Raises:
+        PermanentError: the run is gone.
+    """
     with reading() as session:
-        subject = session.execute(_SUBJECT, {"run_id": run_id}).one_or_none()
-        if subject is None:
-            raise PermanentError("the run is gone")
-        photos = session.execute(_PHOTOS, {"product_id": subject.product_id}).all()
-        places, found = findings.read_all(session, run_id)
-        return Case(
-            subject=subject,
-            photos=photos,
-            found=found,
-            places={
-                name: services.Place(
-                    run_id=run_id,
-                    stream_id=subject.stream_id,
-                    product_id=subject.product_id,
-                    phase_id=places[name].phase_id,
-                    number=name.number,
-                    next_work_id=places[following].work_id if following else None,
-                )
-                for name, following in zip(PhaseName, [*list(PhaseName)[1:], None], strict=True)
-            },
-        )
+        subject = _SUBJECT.one_or_none(session, {"work_id": work_id})
+    if subject is None:
+        raise PermanentError("the run is gone")
+    return Case(
+        subject=subject,
+        photos=msgspec.json.decode(subject.photos or "[]", type=list[PhotoFile]),
+        found=findings.from_columns(subject),
+        place=services.Place(
+            run_id=subject.id,
+            stream_id=subject.stream_id,
+            product_id=subject.product_id,
+            phase_id=subject.phase_id,
+            number=subject.number,
+            next_work_id=subject.next_work_id,
+        ),
+    )
 
 
 ENGINES = {

@@ -95,4 +95,4 @@ def append(connection: Session | Connection, stream_id: int, events: Sequence[Ne
     """Write events at the end of a stream and return the last one's number."""
     encoded = json.dumps([_plain(event) for event in events])
     written = _APPEND.execute(connection, {"stream_id": stream_id, "count": len(events), "events": encoded})
-    return max(int(row.seq) for row in written.rows)
+    return max(int(row.seq) for row in written)

@@ -178,7 +178,7 @@ def move(
         parameters |= {"epoch": fence.epoch, "token": fence.token}
     if most_rung:
         parameters["most_rung"] = most_rung
-    row = _update(to, also, where, ringing=bool(most_rung)).execute(session, parameters).one_or_none()
+    row = _update(to, also, where, ringing=bool(most_rung)).one_or_none(session, parameters)
     if row is None:
         if fence is not None:
             raise LeaseLost(f"work {work_id} belongs to somebody else")
@@ -197,7 +197,7 @@ def move_all(
         raise IllegalMove(f"work cannot go from {only_from} to {to}")
     statement = _update(to, also, "id = ANY(:ids) AND state = :came_from", ringing=False)
     moved = statement.execute(session, {"ids": list(work_ids), "came_from": only_from.value, "to": to.value})
-    return [_moved(row, only_from) for row in moved.rows]
+    return [_moved(row, only_from) for row in moved]
 
 
 def _moved(row: Any, came_from: WorkState) -> Moved:
@@ -236,7 +236,7 @@ _LOCK = Statement("SELECT state FROM work WHERE id = :id FOR UPDATE")
 
 
 def _lock(session: Session | Connection, work_id: int, legal: list[WorkState], to: WorkState) -> WorkState:
-    found = _LOCK.execute(session, {"id": work_id}).one_or_none()
+    found = _LOCK.one_or_none(session, {"id": work_id})
     if found is None:
         raise IllegalMove("there is no such work")
     state = WorkState(found.state)

@@ -1,0 +1,72 @@
+"""Statements past the session: the same transaction, the same tenant, the same errors."""
+
+import pytest
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from tests.factories import make_client
+from webapp.database import db, is_outage, tenant, transaction
+from webapp.statements import Statement
+
+MAKE = Statement("INSERT INTO streams (client_id, kind) VALUES (:client, :kind) RETURNING id, kind")
+END = Statement("SELECT pg_terminate_backend(pg_backend_pid())")
+COUNT = Statement("SELECT count(*) AS many FROM streams WHERE kind = :kind")
+
+
+def many(kind):
+    with transaction() as session:
+        return COUNT.execute(session, {"kind": kind})[0].many
+
+
+def test_what_it_writes_commits_and_rolls_back_with_the_transaction(in_app):
+    client = make_client()
+    with tenant(client.id):
+        with transaction() as session:
+            assert MAKE.one_or_none(session, {"client": client.id, "kind": "kept"}).kind == "kept"
+        with pytest.raises(ZeroDivisionError), transaction() as session:
+            MAKE.execute(session, {"client": client.id, "kind": "gone"})
+            raise ZeroDivisionError
+        assert (many("kept"), many("gone")) == (1, 0)
+
+
+def test_it_sees_its_tenants_rows_only(in_app):
+    client, other = make_client(), make_client()
+    with tenant(client.id), transaction() as session:
+        MAKE.execute(session, {"client": client.id, "kind": "ours"})
+    with tenant(other.id):
+        assert many("ours") == 0
+        with pytest.raises(DBAPIError), transaction() as session:
+            MAKE.execute(session, {"client": client.id, "kind": "theirs"})
+
+
+def test_a_refusal_is_the_error_that_the_session_would_raise(in_app):
+    client = make_client()
+    twice = Statement("INSERT INTO clients (id, name, slug) SELECT id, name, slug FROM clients WHERE id = :id")
+    with tenant(client.id), pytest.raises(IntegrityError) as refused, transaction() as session:
+        twice.execute(session, {"id": client.id})
+    assert not is_outage(refused.value)
+
+
+def test_a_connection_that_its_server_ended_is_an_outage_and_is_not_used_again(in_app):
+    with tenant(make_client().id):
+        with pytest.raises(DBAPIError) as lost, transaction() as session:
+            END.execute(session, {})
+        assert is_outage(lost.value)
+        assert many("any") == 0
+
+
+def test_who_listens_to_statements_hears_it_and_may_change_it(in_app):
+    heard = []
+
+    def listen(_connection, _cursor, statement, parameters, *_rest):
+        heard.append(statement)
+        return statement.replace("count(*)", "count(*) + 7"), parameters
+
+    with tenant(make_client().id):
+        event.listen(Engine, "before_cursor_execute", listen, retval=True)
+        try:
+            assert many("any") == 7
+        finally:
+            event.remove(Engine, "before_cursor_execute", listen)
+    assert any("kind = %(kind)s" in statement for statement in heard)
+    db.session.remove()
