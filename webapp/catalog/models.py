@@ -117,6 +117,8 @@ class Product(Base):
     cost: Mapped[Decimal | None]
     """What it cost the client, in a currency of its own: the price's changes with the market."""
     cost_currency: Mapped[str | None]
+    listing_texts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"), default=dict)
+    """Texts of its listing that a person wrote, by their names: every later listing has them."""
     attributes: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     inventory_count: Mapped[int] = mapped_column(server_default=text("0"))
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))

@@ -517,5 +517,7 @@ class Listing(Fact, frozen=True, kw_only=True):
     """`model` where a language model wrote any of the texts."""
     written: dict[str, str] = {}
     """Which model wrote a text, by the text's name: `title`, `bullets`, `description`."""
+    edited: tuple[str, ...] = ()
+    """Texts that a person wrote, by their names."""
     model_notes: tuple[str, ...] = ()
     """Where a language model was to help and did not, or what it wrote was not taken: why, in sentences."""

@@ -18,6 +18,7 @@ from webapp.errors import PermanentError
 from webapp.learning import services as learning
 from webapp.lib.fingerprint import fingerprint
 from webapp.phases import facts
+from webapp.phases.listing.edited import TEXTS, with_edited
 from webapp.phases.market.matchers import Matcher
 from webapp.phases.market.ties import TieBreaker
 from webapp.phases.pricing_rules import Terms, read_rules
@@ -91,7 +92,7 @@ def run_phase(lease: Lease) -> None:
 _SUBJECT = Statement(f"""
     SELECT runs.id, runs.stream_id, runs.hints, runs.product_id,
            products.catalog_id, products.sku, products.category, products.cost, products.cost_currency,
-           products.fixed_fields, {", ".join(f"products.{column}" for column in settling.SETTLED_COLUMNS)},
+           products.fixed_fields, products.listing_texts, {", ".join(f"products.{column}" for column in settling.SETTLED_COLUMNS)},
            catalogs.pricing_rules, clients.review_threshold, clients.audit_percent, clients.currency,
            clients.model_uses, phase.id AS phase_id, phase.number,
            (SELECT work_id FROM phases WHERE run_id = runs.id AND number = phase.number + 1) AS next_work_id,
@@ -205,9 +206,10 @@ def _listing(case: Case, lease: Lease) -> Result:
     identity, analysis = _identity(case), case.found[PhaseName.ANALYSIS]
     market, seo = _needed(case, PhaseName.MARKET), _needed(case, PhaseName.SEO)
     terms = _terms(case)
-    broker = _broker(case, lease)
+    texts = case.subject.listing_texts
+    broker = None if set(texts) >= set(TEXTS) else _broker(case, lease)  # nothing is left to write
     found = compose(identity, analysis, market, seo, lease.report, terms, **asked(broker))
-    return noted(found, broker), (identity, analysis, market, seo, terms)
+    return with_edited(noted(found, broker), texts), (identity, analysis, market, seo, terms, texts)
 
 
 def _broker(case: Case, lease: Lease) -> Broker | None:

@@ -15,7 +15,9 @@ from webapp.audit import services as audit
 from webapp.catalog import pricing
 from webapp.database import db, transaction
 from webapp.errors import NotFound
-from webapp.pipeline import cards, live, parts, services, subjects
+from webapp.phases.listing import edited
+from webapp.phases.listing.specifics import BULLETS
+from webapp.pipeline import cards, listing_texts, live, parts, services, subjects
 from webapp.pipeline.models import Run, RunState
 
 bp = Blueprint("pipeline", __name__)
@@ -105,6 +107,31 @@ def listing(product_id: UUID) -> ResponseReturnValue:
         listing=found,
         photos=subjects.photos(session, product_id),
     )
+
+
+@bp.route("/products/<uuid:product_id>/listing/texts", methods=["GET", "POST"])
+@needs(Role.REVIEWER)
+def edit_listing(product_id: UUID) -> ResponseReturnValue:
+    """Title, bullet points and description, to be written by a person."""
+    session = db.session()
+    view, runs = subjects.product(session, product_id), cards.cards_of_product(session, product_id)
+    found = parts.found_of(session, runs[0].id)["listing"] if view is not None and runs else None
+    if found is None:
+        raise NotFound("This product's listing is not written yet.")
+    form = Form({"title": found.title, "bullets": "\n".join(found.bullets), "description": found.description})
+    if request.method == "POST":
+        form = Form.of(request.form, "title", "bullets", "description")
+        texts, form.errors = edited.read(**form.values)
+        if not form.errors:
+            viewer = current_viewer()
+            with transaction() as writing:
+                changed = listing_texts.edit(writing, product_id, texts, current_actor(), viewer.name)
+            flash(_("Saved. Later runs keep it.") if changed else _("Nothing was changed."), "success")
+            return redirect(url_for("pipeline.listing", product_id=product_id), 303)
+    page = render_template(
+        "pipeline/listing_texts.html", product=view, form=form, title_limit=edited.TITLE_LIMIT, lines=BULLETS
+    )
+    return page, 422 if form.errors else 200
 
 
 @bp.post("/products/<uuid:product_id>/cost")

@@ -8,14 +8,13 @@ from typing import Annotated
 import msgspec
 
 from webapp.lib.text import clean, contains_words, cut, sentence
-from webapp.phases.channels import DESCRIPTION_LIMIT, TITLE_LIMITS
+from webapp.phases.channels import DESCRIPTION_LIMIT
 from webapp.phases.claims import Claims
 from webapp.phases.facts import Listing, Model, ModelUse, Question
+from webapp.phases.listing.edited import BULLET_LIMIT, TITLE_LIMIT
 from webapp.phases.listing.specifics import BULLETS
 from webapp.phases.wording import Known, details
 
-TITLE_LIMIT = TITLE_LIMITS["ebay"]
-BULLET_LIMIT = 250
 MAX_TOKENS = 900
 _LEAST_DESCRIPTION = 40
 _TASK = f"""Write the texts of a listing for a shop, in English.

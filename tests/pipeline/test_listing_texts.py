@@ -1,0 +1,137 @@
+"""A person's own words in a listing: kept over later runs, written down, marked, never half."""
+
+import pytest
+from sqlalchemy import text
+
+from tests.ai.conftest import TEXTS, model, use_models  # noqa: F401 - fixtures
+from tests.factories import make_client, make_member
+from tests.pipeline.conftest import answer_bells, client, make_run  # noqa: F401 - fixtures
+from webapp.access.models import Role
+from webapp.database import db, transaction
+from webapp.pipeline import findings, services
+from webapp.pipeline.models import PhaseName, Run
+
+MINE = {
+    "title": "My own pen",
+    "bullets": "- Writes blue\n\n  Made of tin  ",
+    "description": "It is mine.\r\n\r\nTake it.",
+}
+
+
+@pytest.fixture
+def reviewer(client, sign_in):  # noqa: F811
+    return sign_in(make_member(client, Role.REVIEWER), client)
+
+
+def listing(run):
+    with transaction() as session:
+        return findings.read_all(session, run.id)[1][PhaseName.LISTING]
+
+
+def path(run):
+    return f"/products/{run.product_id}/listing/texts"
+
+
+def test_what_a_person_writes_stands_unmarked(model, use_models, make_run, reviewer):  # noqa: F811
+    use_models(model.environ(NAME="Tiny"))
+    run = make_run()
+    answer_bells()
+    page = reviewer.get(path(run)).text
+    assert f'value="{TEXTS["title"]}"' in page
+    assert TEXTS["description"] in page
+    answer = reviewer.submit(path(run), MINE | {"description": TEXTS["description"]})
+    assert answer.status_code == 303
+    db.session.rollback()
+    found = listing(run)
+    assert (found.title, found.titles["ebay"]) == ("My own pen", "My own pen")
+    assert found.bullets == ("Writes blue", "Made of tin")
+    assert (found.written, found.edited) == ({"description": "Tiny"}, ("title", "bullets"))
+    page = reviewer.get(f"/products/{run.product_id}/listing").text
+    assert page.count("written by a model: Tiny") == 1
+    assert page.count("written by a person") == 3, "the title twice"
+    assert "Listing edited by" in reviewer.get(f"/products/{run.product_id}").text
+
+
+def test_a_later_run_keeps_it_and_asks_no_model_for_it(model, use_models, make_run, reviewer):  # noqa: F811
+    use_models(model.environ())
+    run = make_run()
+    answer_bells()
+    reviewer.submit(path(run), MINE)
+    db.session.rollback()
+    with transaction() as session:
+        session.execute(text("DELETE FROM ai_answers"))
+        again = services.run_again(session, run.product_id, None)
+    answer_bells()
+    found = listing(again)
+    assert (found.title, found.description) == ("My own pen", "It is mine.\n\nTake it.")
+    assert found.edited == ("title", "bullets", "description")
+    assert len(model.asked) == 1
+
+
+def test_what_is_left_as_it_was_is_nobodys_edit(make_run, reviewer):  # noqa: F811
+    run = make_run()
+    answer_bells()
+    before = listing(run)
+    same = {"title": before.title, "bullets": "\n".join(before.bullets), "description": before.description}
+    assert "Nothing was changed" in reviewer.submit(path(run), same, follow_redirects=True).text
+    assert listing(run) == before
+
+
+def test_the_edit_is_written_down_with_what_was_there_before(make_run, reviewer):  # noqa: F811
+    run = make_run()
+    answer_bells()
+    reviewer.submit(path(run), MINE)
+    db.session.rollback()
+    with transaction() as session:
+        old, new = session.execute(text("SELECT old, new FROM audit WHERE action = 'listing_edited'")).one()
+    assert (old["title"], new["title"]) == ("Nothing", "My own pen")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"title": " "}, "Give it a title."),
+        ({"title": "x" * 81}, "Use at most 80 characters."),
+        ({"bullets": "a\n" * 9}, "Use at most 8 lines."),
+        ({"bullets": "x" * 251}, "Use at most 250 characters a line."),
+        ({"description": "x " * 2501}, "Use at most 5000 characters."),
+    ],
+)
+def test_what_does_not_fit_is_named_and_kept_in_the_form(make_run, reviewer, change, says):  # noqa: F811
+    run = make_run()
+    answer_bells()
+    answer = reviewer.submit(path(run), {"title": "A pen", "bullets": "b", "description": "d"} | change)
+    assert answer.status_code == 422
+    assert says in answer.text
+    assert listing(run).edited == ()
+
+
+def test_markup_is_text(make_run, reviewer):  # noqa: F811
+    run = make_run()
+    answer_bells()
+    reviewer.submit(path(run), MINE | {"title": "<script>alert(1)</script>"})
+    db.session.rollback()
+    assert "<script>alert" not in reviewer.get(f"/products/{run.product_id}/listing").text
+
+
+def test_a_listing_that_is_being_written_is_not_edited(make_run, reviewer):  # noqa: F811
+    run = make_run()
+    assert reviewer.get(path(run)).status_code == 404
+    assert reviewer.submit(path(run), MINE).status_code == 404
+    answer_bells()
+    with transaction() as session:
+        session.execute(
+            text("UPDATE work SET state = 'ready' WHERE id IN (SELECT work_id FROM phases WHERE number = 4)")
+        )
+    assert reviewer.submit(path(run), MINE).status_code == 409
+    assert listing(run).edited == ()
+
+
+def test_staff_and_other_clients_do_not_edit(client, make_run, sign_in):  # noqa: F811
+    run = make_run()
+    answer_bells()
+    assert sign_in(make_member(client), client).submit(path(run), MINE).status_code == 403
+    other = make_client()
+    assert sign_in(make_member(other, Role.ADMIN), other).submit(path(run), MINE).status_code == 404
+    assert db.session.get_one(Run, run.id).id == run.id
+    assert listing(run).edited == ()
