@@ -92,7 +92,8 @@ def run_phase(lease: Lease) -> None:
 _SUBJECT = Statement(f"""
     SELECT runs.id, runs.stream_id, runs.hints, runs.product_id,
            products.catalog_id, products.sku, products.category, products.cost, products.cost_currency,
-           products.fixed_fields, products.listing_texts, {", ".join(f"products.{column}" for column in settling.SETTLED_COLUMNS)},
+           products.listing_texts, products.fixed_fields,
+           {", ".join(f"products.{column}" for column in settling.SETTLED_COLUMNS)},
            catalogs.pricing_rules, clients.review_threshold, clients.audit_percent, clients.currency,
            clients.model_uses, phase.id AS phase_id, phase.number,
            (SELECT work_id FROM phases WHERE run_id = runs.id AND number = phase.number + 1) AS next_work_id,
