@@ -23,7 +23,7 @@ from webapp.access.models import Client, User
 from webapp.audit.services import Actor
 from webapp.database import transaction
 from webapp.limits import limiter
-from webapp.pipeline import cards, parts
+from webapp.pipeline import cards, log, parts
 
 passwords.hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # the real one costs 50 ms on purpose
 
@@ -184,6 +184,7 @@ def count_queries() -> Callable[[], AbstractContextManager[list[str]]]:
         statements: list[str] = []
         cards.known.clear()
         parts.kept.clear()
+        log.known.clear()
 
         def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
             if "set_config('app.client_id'" not in statement:

@@ -9,7 +9,7 @@ import pytest
 from webapp.app import LIVE_PROVIDERS
 from webapp.database import tenant
 from webapp.live.fragments import Fragments
-from webapp.live.frames import Provider
+from webapp.live.frames import Provider, Span
 
 
 def test_topics_and_streams_find_their_provider():
@@ -22,7 +22,7 @@ def test_topics_and_streams_find_their_provider():
 @pytest.mark.parametrize("word", LIVE_PROVIDERS)
 def test_every_provider_keeps_the_contract(word, in_app):
     provider = Fragments(LIVE_PROVIDERS).of_kind(word)
-    for name in ("may_watch", "state", "frames"):
+    for name in ("may_watch", "state", "read", "frames"):
         promised = list(inspect.signature(getattr(Provider, name)).parameters)[1:]
         assert list(inspect.signature(getattr(provider, name)).parameters) == promised
     stranger = SimpleNamespace(client_id=uuid4(), user_id=uuid4(), session_id=uuid4(), role="staff")
@@ -36,4 +36,5 @@ def test_every_provider_keeps_the_contract(word, in_app):
             f"{word}:1:2:3",
         ):
             assert provider.may_watch(stranger, topic) is False
-        assert list(provider.frames(0, 0, 5, lambda topic: True)) == []
+        span = Span(0, 0, 5)
+        assert list(provider.frames(span, provider.read([span])[0], lambda topic: True)) == []

@@ -192,6 +192,7 @@ def world(app, services, make_stage):
     services.redis.start()
     tiny_provider.calls.clear()
     tiny_provider.broken_streams.clear()
+    tiny_provider.unreadable_streams.clear()
     tiny_provider.gate.set()
     yield World(app, services, make_stage())
     tiny_provider.gate.set()
@@ -435,6 +436,25 @@ def test_a_fragment_that_cannot_be_rendered_brings_the_page_back_for_the_state_a
         assert page.read_until(head=1).lines == ["one"]
         world.write(other, "fine")
         assert other_page.read_until(head=1).lines == ["fine"]
+
+
+def test_a_stream_that_cannot_be_read_does_not_keep_its_neighbours_back(world):
+    streams = [world.new_stream() for _ in range(4)]
+    with world.renderer() as renderer:
+        pages = [world.open(stream).read_until(head=0) for stream in streams]
+        tiny_provider.unreadable_streams.add(streams[0])
+        tiny_provider.gate.clear()  # so that the rest comes in one batch
+        world.write(streams[1], "first")
+        wait_until(lambda: tiny_provider.calls)
+        for stream in streams:
+            world.write(stream, "second")
+        tiny_provider.gate.set()
+        assert [page.read_until(head=head).lines[-1] for page, head in zip(pages[1:], (2, 1, 1), strict=True)] == [
+            "second"
+        ] * 3
+        assert renderer.hub.is_welcome
+        with pytest.raises(EOFError, match="1012"):
+            pages[0].read_until(head=1)
 
 
 def test_revoked_sessions_lose_their_sockets_by_message_and_by_check(world, monkeypatch):

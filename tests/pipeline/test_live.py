@@ -8,7 +8,8 @@ from sqlalchemy import select, update
 from tests import factories
 from tests.pipeline.conftest import answer_bells, fresh
 from webapp.database import transaction
-from webapp.pipeline import cards, live, parts, services, subjects
+from webapp.live.frames import Span
+from webapp.pipeline import cards, live, parts, services
 from webapp.pipeline.models import Phase, Run
 from webapp.work import services as work
 from webapp.work.models import Event, Stream
@@ -28,6 +29,11 @@ def keys(frames):
     return [(frame.topic.split(":")[0], frame.key.split(":")[0]) for frame in frames]
 
 
+def frames_of(stream_id, after_seq, seq, watched):
+    span = Span(stream_id, after_seq, seq)
+    return live.frames(span, live.read([span])[stream_id], watched)
+
+
 def test_a_fresh_page_gets_everything_with_the_number_it_shows(client, make_run, request_like):
     run = make_run()
     answer_bells()
@@ -41,7 +47,7 @@ def test_a_fresh_page_gets_everything_with_the_number_it_shows(client, make_run,
 def test_news_of_a_run_reach_its_page_and_both_desks(client, make_run, request_like):
     user = factories.make_member(client, "staff")
     run = make_run(user=user)
-    frames = live.frames(run.stream_id, 0, 1, lambda _: True)
+    frames = frames_of(run.stream_id, 0, 1, lambda _: True)
     assert keys(frames) == [
         *(("run", key) for key in PAGE),
         ("run", "log"),
@@ -56,7 +62,7 @@ def test_each_line_of_the_log_is_sent_once_with_its_own_number(client, make_run,
     run = make_run()
     answer_bells()
     seq = fresh(Stream, run.stream_id).seq
-    lines = [frame.seq for frame in live.frames(run.stream_id, 3, seq, lambda _: True) if frame.key == "log"]
+    lines = [frame.seq for frame in frames_of(run.stream_id, 3, seq, lambda _: True) if frame.key == "log"]
     assert lines == list(range(4, seq + 1))
 
 
@@ -69,7 +75,7 @@ def test_progress_sends_only_the_phase_that_made_it(client, make_run, request_li
     before = fresh(Stream, run.stream_id).seq
     with transaction() as session:
         work.report(session, lease, 40, "Reading barcodes", 60, loud=False)
-    frames = live.frames(run.stream_id, before, before + 1, lambda topic: not live.is_calm(topic))
+    frames = frames_of(run.stream_id, before, before + 1, lambda topic: not live.is_calm(topic))
     assert keys(frames) == [("run", "head")]
     assert f'id="phase-{run.id}-{number}"' in frames[0].html
     assert "40 %" in frames[0].html
@@ -91,8 +97,8 @@ def test_progress_told_late_leaves_room_for_the_head_that_follows(client, make_r
     with transaction() as session:
         work.fail(session, lease, "a test", final=True)
     watched = live.run_topic(run.id).__eq__
-    [progress] = live.frames(run.stream_id, before, before + 1, watched)
-    head = live.frames(run.stream_id, before + 1, before + 2, watched)[0]
+    [progress] = frames_of(run.stream_id, before, before + 1, watched)
+    head = frames_of(run.stream_id, before + 1, before + 2, watched)[0]
     assert (progress.key, head.key) == ("head", "head")
     assert progress.seq < head.seq
 
@@ -114,7 +120,7 @@ def test_what_moves_one_phase_leaves_the_others_findings_where_they_are(client, 
                 moved = event.seq
     assert moved is not None
     assert moved < news
-    frames = live.frames(run.stream_id, moved - 1, moved, lambda topic: not live.is_calm(topic))
+    frames = frames_of(run.stream_id, moved - 1, moved, lambda topic: not live.is_calm(topic))
     assert keys(frames) == [("run", "head"), ("run", "title"), ("run", "market"), ("run", "log")]
 
 
@@ -122,8 +128,8 @@ def test_a_part_is_the_same_for_page_and_socket_but_for_its_address(client, make
     run = make_run()
     answer_bells()
     with transaction() as session:
-        card = cards.card(session, run_id=run.id)
-        found = parts.Found(session, card, subjects.photos(session, card.product_id))
+        card = cards.card(session, run.id)
+        found = parts.found(session, card)
         pairs = [(parts.head(card), parts.head(card, "true")), (parts.row(card), parts.row(card, "true"))]
         pairs += [(found.panel(phase), found.panel(phase, "true")) for phase in card.phases]
     for plain, live_one in pairs:
@@ -144,8 +150,8 @@ def test_parts_that_are_kept_show_what_a_reviewer_changed(client, make_run, requ
 
 def test_what_nobody_watches_is_not_rendered(client, make_run, request_like):
     run = make_run()
-    assert live.frames(run.stream_id, 0, 1, lambda _: False) == []
-    only_run = live.frames(run.stream_id, 0, 1, lambda topic: topic == live.run_topic(run.id))
+    assert frames_of(run.stream_id, 0, 1, lambda _: False) == []
+    only_run = frames_of(run.stream_id, 0, 1, lambda topic: topic == live.run_topic(run.id))
     assert {frame.topic for frame in only_run} == {live.run_topic(run.id)}
 
 
@@ -176,7 +182,7 @@ def test_a_run_that_gave_way_to_a_newer_one_leaves_the_desk_alone(client, make_r
     with transaction() as session:
         services.run_again(session, run.product_id, None)
     assert not fresh(Run, run.id).is_latest
-    desks = [frame for frame in live.frames(run.stream_id, 0, 99, lambda _: True) if not frame.topic.startswith("run:")]
+    desks = [frame for frame in frames_of(run.stream_id, 0, 99, lambda _: True) if not frame.topic.startswith("run:")]
     assert desks == []
 
 
@@ -222,7 +228,7 @@ def test_a_removed_product_leaves_the_desks_of_others(client, make_run, request_
     run = make_run()
     with transaction() as session:
         services.remove_product(session, run.product_id, None)
-    frames = live.frames(run.stream_id, 1, 9, lambda topic: topic.startswith("client:"))
+    frames = frames_of(run.stream_id, 1, 9, lambda topic: topic.startswith("client:"))
     assert [frame.key.split(":")[0] for frame in frames] == ["row", "counts"]
     assert 'hx-swap-oob="delete"' in frames[0].html
 
@@ -236,7 +242,7 @@ def test_who_looks_at_an_earlier_run_is_told_that_there_is_a_newer_one(client, m
     before = fresh(Stream, run.stream_id).seq
     with transaction() as session:
         services.run_again(session, run.product_id, None)
-    frames = live.frames(run.stream_id, before, before + 1, lambda _: True)
+    frames = frames_of(run.stream_id, before, before + 1, lambda _: True)
     assert "Open the newest run" in frames[0].html
     assert "A newer run was started" in frames[-1].html
 
@@ -248,5 +254,5 @@ def test_who_looks_at_a_product_that_is_removed_is_told_so(client, make_run, req
     run = make_run()
     with transaction() as session:
         services.remove_product(session, run.product_id, None)
-    [frame] = live.frames(run.stream_id, 1, 9, lambda topic: topic == live.run_topic(run.id))
+    [frame] = frames_of(run.stream_id, 1, 9, lambda topic: topic == live.run_topic(run.id))
     assert "off the desk" in frame.html

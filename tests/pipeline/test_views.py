@@ -8,8 +8,9 @@ from tests import factories
 from tests.pipeline.conftest import answer_bells, fresh
 from tests.pipeline.engines import broken
 from webapp.database import tenant, transaction
-from webapp.pipeline import cards
+from webapp.pipeline import cards, desk
 from webapp.pipeline.models import PhaseName, Run, RunState
+from webapp.together import read_together
 
 
 @pytest.fixture
@@ -45,12 +46,13 @@ def test_nonsense_in_the_address_is_no_error(staff, make_run, query):
 
 def test_pages_of_the_desk_follow_each_other_without_gap_or_repeat(staff, make_run, monkeypatch):
     runs = [make_run() for _ in range(7)]
-    monkeypatch.setattr(cards.desk, "__kwdefaults__", {**cards.desk.__kwdefaults__, "limit": 3})
+    monkeypatch.setattr(desk, "PAGE", 3)
     seen, before = [], None
     from webapp.database import db
 
     for _ in range(3):
-        rows, before = cards.desk(db.session(), created_by=None, state=None, before=before)
+        [rows] = read_together(db.session(), desk.ask_newest(created_by=None, state=None, before=before))
+        rows, before = desk.newest(db.session(), rows)
         seen += [row.id for row in rows]
     assert seen == [run.id for run in reversed(runs)]
     assert before is None

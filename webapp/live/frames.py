@@ -1,6 +1,6 @@
 """Frames: what a page is told, and the contract of those who write them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
@@ -18,6 +18,18 @@ class Frame(NamedTuple):
     key: str
     seq: int
     html: str
+
+
+class Span(NamedTuple):
+    """The events `after_seq + 1` to `seq` of a stream.
+
+    `after_seq` 0 means that what was sent before is unknown: as many of the newest events as a state shows are enough
+    then, since what somebody has seen already is dropped.
+    """
+
+    stream_id: int
+    after_seq: int
+    seq: int
 
 
 class Provider(Protocol):
@@ -45,13 +57,16 @@ class Provider(Protocol):
         """
         ...
 
-    def frames(self, stream_id: int, after_seq: int, seq: int, watched: Callable[[str], bool]) -> Sequence[Frame]:
-        """What those who watch get for the events `after_seq + 1` to `seq` of a stream.
+    def read(self, spans: Sequence[Span]) -> Mapping[int, Any]:
+        """What `frames` needs of these streams of one client, by stream, read together: waiting for the database is
+        most of what a frame costs."""
+        ...
 
-        `after_seq` 0 means that what was sent before is unknown: as many of the newest events as `state` shows are
-        enough then, since what somebody has seen already is dropped. Frames of topics that nobody watches are wasted
-        work; `watched(topic)` tells, at one time for calm topics, at another for the others. Must not depend on who
-        watches. A stream that is not there gives nothing.
+    def frames(self, span: Span, happened: Any, watched: Callable[[str], bool]) -> Sequence[Frame]:
+        """What those who watch get for the events of the span, given what `read` said of its stream.
+
+        Frames of topics that nobody watches are wasted work; `watched(topic)` tells, at one time for calm topics, at
+        another for the others. Must not depend on who watches. A stream that is not there gives nothing.
         """
         ...
 

@@ -10,9 +10,10 @@ import logging
 import select
 import signal
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import FrameType
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -30,6 +31,7 @@ from webapp.database import idle_seconds, refuse_privileged_login, system_engine
 from webapp.live import wire
 from webapp.live.bus import Bus, Connected, Heard, SessionsRevoked, StreamChanged
 from webapp.live.fragments import Fragments
+from webapp.live.frames import Span
 from webapp.live.hub_link import HubLink
 from webapp.live.sweep import Head, Sweep, heads
 from webapp.live.watched import Watched
@@ -80,7 +82,8 @@ class Renderer:
             for name in self.app.jinja_env.list_templates(filter_func=_is_fragment):
                 self.app.jinja_env.get_template(name)
             for provider in self._fragments.all():
-                provider.frames(0, 0, 0, lambda _topic: True)
+                nothing = Span(0, 0, 0)
+                provider.frames(nothing, provider.read([nothing])[0], lambda _topic: True)
         # What is there now stays: a full collection over all of it would hold every page up for a tenth of a second.
         gc.collect()
         gc.freeze()
@@ -206,37 +209,57 @@ class Renderer:
             with self.app.request_context(dict(self._environ)), tenant(client_id), transaction() as session:
                 found = heads(session, stream_ids)
                 for stream_id in stream_ids:
-                    if stream_id in found:
-                        self._try(found[stream_id], session, watched)
-                    else:
+                    if stream_id not in found:
                         backlog.drop(stream_id)
+                spans = {each: Span(each, *backlog.span(each, head.seq)) for each, head in found.items()}
+                happened = self._read(spans, found, session)
+                for stream_id in found:
+                    self._try(found[stream_id], spans[stream_id], happened, session, watched)
         except SQLAlchemyError as error:
             log.warning("fragments_wait_for_database", extra={"reason": _first_line(error)})
             backlog.sit_out(OUTAGE_PAUSE_SECONDS)
 
-    def _try(self, head: Head, session: Session, watched: Watched) -> None:
+    def _read(self, spans: Mapping[int, Span], found: Mapping[int, Head], session: Session) -> dict[int, Any]:
+        """What happened, for all streams at once; what cannot be read in company is read alone, when its turn comes."""
+        happened: dict[int, Any] = {}
+        of_kinds: dict[str, list[Span]] = {}
+        for stream_id, span in spans.items():
+            if span.seq > span.after_seq:
+                of_kinds.setdefault(found[stream_id].kind, []).append(span)
+        for kind, together in of_kinds.items():
+            provider = self._fragments.of_kind(kind)
+            if provider is not None:
+                try:
+                    happened |= provider.read(together)
+                except Exception as error:
+                    if _is_outage(error):
+                        raise
+                    session.rollback()
+        return happened
+
+    def _try(self, head: Head, span: Span, happened: Mapping[int, Any], session: Session, watched: Watched) -> None:
         backlog = watched.backlog
-        after_seq, seq = backlog.span(head.stream_id, head.seq)
         try:
-            if seq > after_seq:
-                self._render(head, after_seq, seq, watched.topics)
+            if span.seq > span.after_seq:
+                self._render(head.kind, span, happened, watched.topics)
         except Exception as error:
             if _is_outage(error):
                 raise
-            log.exception("fragments_not_rendered", extra={"stream": head.stream_id, "seq": seq})
+            log.exception("fragments_not_rendered", extra={"stream": head.stream_id, "seq": span.seq})
             session.rollback()
-            client_id = backlog.postpone(head.stream_id, seq)
+            client_id = backlog.postpone(head.stream_id, span.seq)
             if client_id is not None:
                 self.hub.send(wire.Reset(client_id))  # the state may still be rendered, or its failure be seen
         else:
-            backlog.finish(head.stream_id, max(seq, after_seq))
+            backlog.finish(head.stream_id, max(span.seq, span.after_seq))
 
-    def _render(self, head: Head, after_seq: int, seq: int, topics: set[str]) -> None:
-        provider = self._fragments.of_kind(head.kind)
+    def _render(self, kind: str, span: Span, happened: Mapping[int, Any], topics: set[str]) -> None:
+        provider = self._fragments.of_kind(kind)
         if provider is None:
             return
+        about = happened[span.stream_id] if span.stream_id in happened else provider.read([span])[span.stream_id]
         pieces: dict[str, list[wire.Piece]] = {}
-        for frame in provider.frames(head.stream_id, after_seq, seq, topics.__contains__):
+        for frame in provider.frames(span, about, topics.__contains__):
             if frame.topic in topics:
                 pieces.setdefault(frame.topic, []).append(wire.Piece(frame.key, frame.seq, frame.html.encode()))
         for topic, of_topic in pieces.items():

@@ -1,41 +1,23 @@
-"""What screens show of runs: rows for the desk, cards for a product's page, lines for its log. A constant number of
-queries each, whatever the number of rows."""
+"""What screens show of runs: cards. A constant number of queries, whatever the number of runs."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    ColumnExpressionArgument,
-    CompoundSelect,
-    Integer,
-    Row,
-    Select,
-    bindparam,
-    case,
-    func,
-    literal,
-    select,
-    union_all,
-)
+from sqlalchemy import ARRAY, BigInteger, BindParameter, Row, Uuid, any_, bindparam, case, func, select
 from sqlalchemy.orm import Session, aliased
 
 from webapp.access.models import User
 from webapp.catalog.models import Photo, Product
-from webapp.pipeline.models import AnalysisFinding, AuditState, Phase, PhaseName, Run, RunState
-from webapp.work.models import Circuit, CircuitState, Event, Level, Stream, Work, WorkState
+from webapp.pipeline.models import AnalysisFinding, Phase, PhaseName, Run
+from webapp.together import Asked, read_together
+from webapp.work.models import Circuit, CircuitState, Stream, Work, WorkState
 
 AnyRow = Row[*tuple[Any, ...]]
 
-PAGE = 50
-LOG_LINES = 100
-PROGRESS = "work.progress"
-"""Kind of the events that tell how far a phase is, and change nothing else."""
-MANY = 1001
-"""Counts stop here: what is shown is "1000+", and no count reads a whole table."""
+MOST_RUNS = 50
+"""Of one product, the newest."""
 
 _ACTIONS: dict[WorkState, tuple[str, ...]] = {
     WorkState.READY: ("stop",),
@@ -94,28 +76,6 @@ class RunCard(NamedTuple):
     is_latest: bool
 
 
-class Counts(NamedTuple):
-    """Products by the state of their latest run; none above MANY."""
-
-    all: int
-    running: int
-    completed: int
-    review: int
-    failed: int
-    stopped: int
-
-
-class EventLine(NamedTuple):
-    """One line of a run's log."""
-
-    seq: int
-    at: datetime
-    level: str
-    phase: str | None
-    message: str
-    details: dict[str, Any]
-
-
 def photo_url(photo_id: UUID, variant: str) -> str:
     """Address of a photo; spelled here, since `url_for` for each of fifty rows costs more than the rows do."""
     return f"/photos/{photo_id}/{variant}"
@@ -129,7 +89,7 @@ _photo_count = (
     .correlate(Run)
     .scalar_subquery()
 )
-_RUNS = (
+RUNS = (
     select(
         Run.id,
         Run.stream_id,
@@ -179,14 +139,20 @@ _PHASES = (
     )
     .join(Work, Work.id == Phase.work_id)
     .outerjoin(Circuit, Circuit.name == Work.waits_for)
-    .where(Phase.run_id.in_(bindparam("run_ids", expanding=True)))
     .order_by(Phase.run_id, Phase.number)
 )
 # Built once: the renderer asks these for every event, and building a statement costs more than running it.
-_RUN = _RUNS.where(Run.id == bindparam("run_id"))
-_RUN_OF_STREAM = _RUNS.where(Run.stream_id == bindparam("stream_id"))
-_RUNS_OF_STREAMS = _RUNS.where(Run.stream_id.in_(bindparam("stream_ids", expanding=True)))
-_RUNS_OF_PRODUCT = _RUNS.where(Run.product_id == bindparam("product_id")).order_by(Run.number.desc()).limit(PAGE)
+_of_run: BindParameter[UUID] = bindparam("run_id")
+_of_runs = any_(bindparam("run_ids", type_=ARRAY(Uuid)))
+_of_streams = any_(bindparam("stream_ids", type_=ARRAY(BigInteger)))
+_of_product: BindParameter[UUID] = bindparam("product_id")
+_phases_of_runs = _PHASES.join(Run, Run.id == Phase.run_id)
+_RUN, _PHASES_OF_RUN = RUNS.where(Run.id == _of_run), _PHASES.where(Phase.run_id == _of_run)
+_PHASES_OF_RUNS = _PHASES.where(Phase.run_id == _of_runs)
+_RUNS_OF_STREAMS = RUNS.where(Run.stream_id == _of_streams)
+_PHASES_OF_STREAMS = _phases_of_runs.where(Run.stream_id == _of_streams)
+_RUNS_OF_PRODUCT = RUNS.where(Run.product_id == _of_product).order_by(Run.number.desc()).limit(MOST_RUNS)
+_PHASES_OF_PRODUCT = _phases_of_runs.where(Run.product_id == _of_product)
 
 known: dict[UUID, tuple[AnyRow, RunCard]] = {}
 """Cards made before, with the rows they were made of. A run's phases change only together with its stream's number,
@@ -194,21 +160,25 @@ which is in the row, so the same row means the same card."""
 MANY_KNOWN = 2000
 
 
-def _cards(session: Session, rows: Sequence[AnyRow]) -> list[RunCard]:
-    found = {row.id: before[1] for row in rows if (before := known.get(row.id)) is not None and before[0] == row}
-    news = [row for row in rows if row.id not in found]
-    phases: dict[UUID, list[PhaseCard]] = {row.id: [] for row in news}
+def cards_of(session: Session, runs: Sequence[AnyRow], phases: Iterable[AnyRow] | None = None) -> list[RunCard]:
+    """The cards of rows of `RUNS`. Where their phases were not read with them, those of the unknown are read now."""
+    found = {row.id: before[1] for row in runs if (before := known.get(row.id)) is not None and before[0] == row}
+    news = [row for row in runs if row.id not in found]
+    if phases is None:
+        [phases] = read_together(session, (_PHASES_OF_RUNS, {"run_ids": [row.id for row in news]})) if news else [[]]
+    of_runs: dict[UUID, list[PhaseCard]] = {row.id: [] for row in news}
     latest = {row.id for row in news if row.is_latest}
-    for item in session.execute(_PHASES, {"run_ids": list(phases)}) if news else ():
-        phases[item.run_id].append(_phase(item, acts=item.run_id in latest))
+    for item in phases:
+        if item.run_id in of_runs:
+            of_runs[item.run_id].append(_phase(item, acts=item.run_id in latest))
     if len(known) > MANY_KNOWN:
         known.clear()
     for row in news:
-        card = found[row.id] = _card(row, tuple(phases[row.id]))
+        card = found[row.id] = _card(row, tuple(of_runs[row.id]))
         # What waits may wait behind a circuit, which changes without the run's doing.
         if all(phase.state != WorkState.WAITING for phase in card.phases):
             known[row.id] = row, card
-    return [found[row.id] for row in rows]
+    return [found[row.id] for row in runs]
 
 
 def _card(row: AnyRow, phases: tuple[PhaseCard, ...]) -> RunCard:
@@ -257,172 +227,25 @@ def _phase(row: AnyRow, *, acts: bool) -> PhaseCard:
     )
 
 
-@cache
-def _desk_statement(mine: bool, by_state: bool, older: bool) -> Select[*tuple[Any, ...]]:
-    conditions: list[ColumnExpressionArgument[bool]] = [Run.is_latest]
-    if mine:
-        conditions.append(Run.created_by == bindparam("created_by"))
-    if by_state:
-        conditions.append(Run.state == bindparam("state", type_=Run.state.type))
-    if older:
-        conditions.append(Run.id < bindparam("before"))
-    return _RUNS.where(*conditions).order_by(Run.id.desc()).limit(bindparam("many", type_=Integer))
-
-
-def desk(
-    session: Session, *, created_by: UUID | None, state: str | None, before: UUID | None, limit: int = PAGE
-) -> tuple[list[RunCard], UUID | None]:
-    """The newest products' latest runs, and the id to continue before, if there are more. `created_by`: only theirs."""
-    statement = _desk_statement(created_by is not None, state is not None, before is not None)
-    wanted = {
-        "created_by": created_by,
-        "state": RunState(state) if state is not None else None,
-        "before": before,
-        "many": limit + 1,
-    }
-    rows = session.execute(statement, {key: value for key, value in wanted.items() if value is not None}).all()
-    more = len(rows) > limit
-    cards = _cards(session, rows[:limit])
-    return cards, cards[-1].id if more else None
-
-
-@cache
-def _changed_statement(mine: bool) -> Select[*tuple[Any, ...]]:
-    many = bindparam("many", type_=Integer)
-    recent = select(Stream.id).where(Stream.kind == "run").order_by(Stream.changed_at.desc()).limit(many)
-    only = [Run.created_by == bindparam("created_by")] if mine else []
-    return _RUNS.where(Run.stream_id.in_(recent), Run.is_latest, *only)
-
-
-def latest_changed(session: Session, *, created_by: UUID | None, limit: int = PAGE) -> list[RunCard]:
-    """The runs that changed last: what somebody who was away may have missed."""
-    wanted: dict[str, Any] = {"many": limit} | ({"created_by": created_by} if created_by is not None else {})
-    return _cards(session, session.execute(_changed_statement(created_by is not None), wanted).all())
-
-
-def latest_removed(session: Session, *, limit: int = PAGE) -> Sequence[AnyRow]:
-    """Of the runs that changed last those whose product was removed: `id`, `product_id` and the stream's `seq`."""
-    recent = select(Stream.id).where(Stream.kind == "run").order_by(Stream.changed_at.desc()).limit(limit)
-    return session.execute(
-        select(Run.id, Run.product_id, Stream.seq)
-        .join(Stream, Stream.id == Run.stream_id)
-        .join(Product, Product.id == Run.product_id)
-        .where(Run.stream_id.in_(recent), Product.deleted_at.is_not(None))
-    ).all()
-
-
-def review_queue(session: Session, limit: int = PAGE) -> list[RunCard]:
-    """The runs that wait for a person, longest waiting first."""
-    rows = session.execute(_RUNS.where(Run.is_latest, Run.state == RunState.REVIEW).order_by(Run.id).limit(limit)).all()
-    return _cards(session, rows)
-
-
-def audit_queue(session: Session, limit: int = PAGE) -> list[RunCard]:
-    """The runs that went on by themselves and were drawn for a person to look at, the oldest first."""
-    rows = session.execute(_RUNS.where(Run.audit == AuditState.OPEN).order_by(Run.id).limit(limit)).all()
-    return _cards(session, rows)
-
-
-def card(session: Session, *, run_id: UUID | None = None, stream_id: int | None = None) -> RunCard | None:
-    """One run, by its id or its stream's."""
-    which, key = (_RUN, {"run_id": run_id}) if run_id is not None else (_RUN_OF_STREAM, {"stream_id": stream_id})
-    cards = _cards(session, session.execute(which, key).all())
+def card(session: Session, run_id: UUID) -> RunCard | None:
+    """One run."""
+    wanted = {"run_id": run_id}
+    cards = cards_of(session, *read_together(session, (_RUN, wanted), (_PHASES_OF_RUN, wanted)))
     return cards[0] if cards else None
+
+
+def ask_product(product_id: UUID) -> tuple[Asked, Asked]:
+    """For `cards_of`: all runs of a product, newest first, and their phases."""
+    wanted = {"product_id": product_id}
+    return (_RUNS_OF_PRODUCT, wanted), (_PHASES_OF_PRODUCT, wanted)
 
 
 def cards_of_product(session: Session, product_id: UUID) -> list[RunCard]:
     """All runs of a product, newest first."""
-    return _cards(session, session.execute(_RUNS_OF_PRODUCT, {"product_id": product_id}).all())
+    return cards_of(session, *read_together(session, *ask_product(product_id)))
 
 
-def cards_of_streams(session: Session, stream_ids: Collection[int]) -> dict[int, RunCard]:
-    """Runs by their streams, without those that are removed or not the tenant's."""
-    rows = session.execute(_RUNS_OF_STREAMS, {"stream_ids": list(stream_ids)}).all()
-    return {card.stream_id: card for card in _cards(session, rows)}
-
-
-def _count_of(*only: ColumnElement[bool]) -> CompoundSelect[str, int]:
-    return union_all(
-        *(
-            select(literal(state.value).label("state"), func.count().label("many")).select_from(
-                select(Run.id).where(Run.is_latest, Run.state == state, *only).limit(MANY).subquery()
-            )
-            for state in RunState
-        )
-    )
-
-
-_COUNTS_OF_ALL = _count_of()
-_COUNTS_OF_ONE = _count_of(Run.created_by == bindparam("created_by"))
-
-
-def counts(session: Session, created_by: UUID | None) -> Counts:
-    """How many products stand where, by their latest run, each count capped."""
-    which, key = (_COUNTS_OF_ONE, {"created_by": created_by}) if created_by else (_COUNTS_OF_ALL, {})
-    by_state: dict[str, int] = {row.state: row.many for row in session.execute(which, key)}
-    return Counts(all=min(MANY, sum(by_state.values())), **{state.value: by_state[state.value] for state in RunState})
-
-
-NEWEST = 2**62
-_LOG = (
-    select(Event.seq, Event.at, Event.level, Event.message, Event.data)
-    .where(
-        Event.stream_id == bindparam("stream_id"),
-        Event.level != Level.DEBUG,
-        Event.seq > bindparam("after"),
-        Event.seq <= bindparam("upto"),
-    )
-    .order_by(Event.seq.desc())
-    .limit(bindparam("many", type_=Integer))
-)
-
-
-def log(
-    session: Session, stream_id: int, *, after: int = 0, upto: int | None = None, limit: int = LOG_LINES
-) -> tuple[list[EventLine], bool]:
-    """The newest lines of a run's log, newest first, and whether there are older ones. Debug lines are left out."""
-    newest = {"stream_id": stream_id, "after": after, "upto": upto if upto is not None else NEWEST, "many": limit + 1}
-    rows = session.execute(_LOG, newest).all()
-    return _lines(rows[:limit]), len(rows) > limit
-
-
-_NEWS = (
-    select(Event.seq, Event.at, Event.level, Event.kind, Event.message, Event.data)
-    .where(Event.stream_id == bindparam("stream_id"), Event.seq > bindparam("after"), Event.seq <= bindparam("upto"))
-    .order_by(Event.seq.desc())
-    .limit(LOG_LINES)
-)
-
-
-class News(NamedTuple):
-    """What a span of events means for screens: their lines, newest first; the names of the phases that reported
-    progress; the names of those to which more happened, with None for the run itself."""
-
-    lines: list[EventLine]
-    progressed: set[str | None]
-    moved: set[str | None]
-
-
-def news(session: Session, stream_id: int, after: int, upto: int) -> News:
-    """What happened to a run with its events `after + 1` to `upto`. Of very many the oldest are left out, which then
-    counts as something that happened to the run itself."""
-    rows = session.execute(_NEWS, {"stream_id": stream_id, "after": after, "upto": upto}).all()
-    progressed = {row.data.get("phase") for row in rows if row.kind == PROGRESS}
-    moved = {row.data.get("phase") for row in rows if row.kind != PROGRESS}
-    if len(rows) == LOG_LINES:
-        moved.add(None)
-    return News(_lines(row for row in rows if row.level is not Level.DEBUG), progressed, moved)
-
-
-def _lines(rows: Iterable[AnyRow]) -> list[EventLine]:
-    return [
-        EventLine(
-            seq=row.seq,
-            at=row.at,
-            level=row.level.value,
-            phase=row.data.get("phase"),
-            message=row.message,
-            details={key: value for key, value in row.data.items() if key not in ("phase", "work")},
-        )
-        for row in rows
-    ]
+def ask_streams(stream_ids: Collection[int]) -> tuple[Asked, Asked]:
+    """For `cards_of`: runs by their streams, without those that are removed or not the tenant's, and their phases."""
+    wanted = {"stream_ids": list(stream_ids)}
+    return (_RUNS_OF_STREAMS, wanted), (_PHASES_OF_STREAMS, wanted)

@@ -1,5 +1,6 @@
 """Findings between the pure phases' structs and the tables that keep them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -8,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 from psycopg.types.json import Jsonb
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Row, bindparam, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -23,6 +24,7 @@ from webapp.pipeline.models import (
     SeoFinding,
 )
 from webapp.statements import Statement
+from webapp.together import Asked
 
 Found = Analysis | Market | Seo | Listing
 
@@ -204,8 +206,13 @@ _VERSIONS = (
 )
 
 
-def versions(session: Session, run_id: UUID) -> dict[str, datetime | None]:
+def ask_versions(run_id: UUID) -> Asked:
+    """For `versions`: the phases of a run."""
+    return _VERSIONS, {"run_id": run_id}
+
+
+def versions(rows: Sequence[Row[*tuple[Any, ...]]]) -> dict[str, datetime | None]:
     """When the findings of each phase, by its name, were last written; None where there are none. Costs a fraction of
     reading them: enough to tell whether they are the same as before."""
     names = [name.value for name in PhaseName]
-    return {names[row.number - 1]: row.version for row in session.execute(_VERSIONS, {"run_id": run_id})}
+    return {names[row.number - 1]: row.version for row in rows}

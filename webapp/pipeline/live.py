@@ -3,8 +3,8 @@
 Topics: `run:<run id>`, `client:<client id>` (the desk, everybody's), `user:<client id>:<user id>` (the desk, mine).
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from flask import render_template
@@ -12,10 +12,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from webapp.database import reading
-from webapp.live.frames import Frame
-from webapp.pipeline import cards, parts, subjects
+from webapp.live.frames import Frame, Span
+from webapp.pipeline import cards, desk, log, parts
 from webapp.pipeline.models import PhaseName, Run
 from webapp.pipeline.parts import REPLACE
+from webapp.together import read_together
 
 
 def run_topic(run_id: UUID) -> str:
@@ -47,7 +48,7 @@ def state(topic: str) -> Sequence[Frame]:
     with reading() as session:
         match _parse(topic):
             case ("run", run_id):
-                card = cards.card(session, run_id=run_id)
+                card = cards.card(session, run_id)
                 return [] if card is None else [*_page(session, topic, card), _whole_log(session, topic, card)]
             case ("client", _):
                 return _desk(session, topic, None)
@@ -61,37 +62,53 @@ def is_calm(topic: str) -> bool:
     return not topic.startswith("run:")
 
 
-def frames(stream_id: int, after_seq: int, seq: int, watched: Callable[[str], bool]) -> Sequence[Frame]:
-    """What watchers of a run and of the desks get for the events `after_seq + 1` to `seq` of its stream."""
+class Happened(NamedTuple):
+    """A run as it is now, None if it was removed, and what its newest events say."""
+
+    card: cards.RunCard | None
+    news: log.News
+
+
+def read(spans: Sequence[Span]) -> Mapping[int, Happened]:
+    """What happened in these streams, in one round trip."""
     with reading() as session:
-        card = cards.card(session, stream_id=stream_id)
+        of_streams = cards.ask_streams([span.stream_id for span in spans])
+        *of_runs, events = read_together(session, *of_streams, log.ask_news(spans))
+        found = {card.stream_id: card for card in cards.cards_of(session, *of_runs)}
+    news = log.news(events)
+    return {
+        span.stream_id: Happened(found.get(span.stream_id), news.get(span.stream_id, log.NOTHING)) for span in spans
+    }
+
+
+def frames(span: Span, happened: Happened, watched: Callable[[str], bool]) -> Sequence[Frame]:
+    """What watchers of a run and of the desks get for the events of the span."""
+    card, news = happened
+    with reading() as session:
         if card is None:
-            return _gone(session, stream_id, seq, watched)
-        news = cards.news(session, stream_id, after_seq, seq)
+            return _gone(session, span.stream_id, span.seq, watched)
         topic = run_topic(card.id)
-        out = _news_of_page(session, topic, card, news, after_seq, seq) if watched(topic) else []
+        out = _news_of_page(session, topic, card, news, span) if watched(topic) else []
         for user_id in dict.fromkeys((None, card.created_by)):
-            desk = desk_topic(card.client_id, user_id)
-            if card.is_latest and watched(desk):
-                out.append(_row(desk, card))
-                if news.moved or not after_seq:
-                    out.append(_counts(session, desk, user_id))
+            its_desk = desk_topic(card.client_id, user_id)
+            if card.is_latest and watched(its_desk):
+                out.append(_row(its_desk, card))
+                if news.moved or not span.after_seq:
+                    out.append(_counts(session, its_desk, user_id))
         return out
 
 
-def _news_of_page(
-    session: Session, topic: str, card: cards.RunCard, news: cards.News, after_seq: int, seq: int
-) -> list[Frame]:
-    """What a run's page that shows the events up to `after_seq` does not show yet; everything, if that is not known."""
+def _news_of_page(session: Session, topic: str, card: cards.RunCard, news: log.News, span: Span) -> list[Frame]:
+    """What a run's page that shows the events before the span does not show yet; everything, if that is not known."""
     lines = [Frame(topic, "log", line.seq, parts.line(card.id, line, "afterbegin")) for line in reversed(news.lines)]
-    if not after_seq or None in news.moved:
+    if not span.after_seq or None in news.moved:
         return _page(session, topic, card) + lines
     if not news.moved:
         # Under the head's key: whoever has a newer head gets no older piece of it. Numbered by the events that it
         # tells, not by the card, which may be ahead: a head with the card's number is still to come, and goes out.
         places = [parts.phase(card, phase, REPLACE) for phase in card.phases if phase.name in news.progressed]
-        return [Frame(topic, "head", seq, "".join(places)), *lines] if places else lines
-    found = parts.Found(session, card, subjects.photos(session, card.product_id))
+        return [Frame(topic, "head", span.seq, "".join(places)), *lines] if places else lines
+    found = parts.found(session, card)
     out = [_head(topic, card), _title(topic, card)]
     # An empty panel says what it waits for, which others bring about.
     changed = [phase for phase in card.phases if phase.name in news.moved or not found.has(phase)]
@@ -111,9 +128,9 @@ def _gone(session: Session, stream_id: int, seq: int, watched: Callable[[str], b
     if watched(topic):
         out.append(Frame(topic, "head", seq, render_template("pipeline/_gone.html", run=run, oob=REPLACE)))
     for user_id in dict.fromkeys((None, run.created_by)):
-        desk = desk_topic(run.client_id, user_id)
-        if watched(desk):
-            out += [_no_row(desk, run.id, run.product_id, seq), _counts(session, desk, user_id)]
+        its_desk = desk_topic(run.client_id, user_id)
+        if watched(its_desk):
+            out += [_no_row(its_desk, run.id, run.product_id, seq), _counts(session, its_desk, user_id)]
     return out
 
 
@@ -142,7 +159,7 @@ def _title(topic: str, card: cards.RunCard) -> Frame:
 
 
 def _page(session: Session, topic: str, card: cards.RunCard) -> list[Frame]:
-    found = parts.Found(session, card, subjects.photos(session, card.product_id))
+    found = parts.found(session, card)
     return [
         _head(topic, card),
         _title(topic, card),
@@ -152,7 +169,7 @@ def _page(session: Session, topic: str, card: cards.RunCard) -> list[Frame]:
 
 
 def _whole_log(session: Session, topic: str, card: cards.RunCard) -> Frame:
-    events, more = cards.log(session, card.stream_id, upto=card.seq)
+    events, more = log.log(session, card.stream_id, upto=card.seq)
     lines = [parts.line(card.id, event) for event in events]
     page = render_template("pipeline/_log.html", run=card, lines=lines, has_more=more, oob=REPLACE)
     return Frame(topic, "log", card.seq, page)
@@ -166,12 +183,15 @@ def _no_row(topic: str, run_id: UUID, product_id: UUID, seq: int) -> Frame:
     return Frame(topic, f"row:{run_id}", seq, f'<li id="row-{product_id}" hx-swap-oob="delete"></li>')
 
 
+_NOW = select((func.extract("epoch", func.clock_timestamp()) * 1_000_000).label("now"))
+
+
 def _counts(session: Session, topic: str, user_id: UUID | None) -> Frame:
     # Counts have no stream of their own: the database's clock, read before they are counted, orders them.
-    taken_at = session.execute(select(func.extract("epoch", func.clock_timestamp()) * 1_000_000)).scalar_one()
+    [[taken_at]], numbers = read_together(session, (_NOW, {}), desk.ask_counts(user_id))
     page = render_template(
         "pipeline/_counts.html",
-        counts=cards.counts(session, user_id),
+        counts=desk.counts(numbers),
         scope="mine" if user_id else "all",
         oob=REPLACE,
     )
@@ -179,11 +199,12 @@ def _counts(session: Session, topic: str, user_id: UUID | None) -> Frame:
 
 
 def _desk(session: Session, topic: str, user_id: UUID | None) -> list[Frame]:
-    newest, _ = cards.desk(session, created_by=user_id, state=None, before=None)
-    changed = cards.latest_changed(session, created_by=user_id)
+    [rows_of_page] = read_together(session, desk.ask_newest(created_by=user_id, state=None, before=None))
+    newest, _ = desk.newest(session, rows_of_page)
+    changed = desk.latest_changed(session, created_by=user_id)
     rows = {card.id: card for card in (*changed, *newest)}
     # Oldest first: a page puts a row that it does not have on top.
     ordered = sorted(rows.values(), key=lambda card: card.id)
     # Who was away may still show what was removed meanwhile.
-    gone = [_no_row(topic, one.id, one.product_id, one.seq) for one in cards.latest_removed(session)]
+    gone = [_no_row(topic, one.id, one.product_id, one.seq) for one in desk.latest_removed(session)]
     return [_counts(session, topic, user_id), *gone, *(_row(topic, card) for card in ordered)]

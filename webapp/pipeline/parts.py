@@ -4,7 +4,8 @@ not made again: a row from the same card, a panel from the same findings, a line
 `oob` is what htmx needs to find a part's place when it comes by itself; pages leave it out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +14,12 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from webapp.lib.kept import Kept
-from webapp.pipeline import findings, price_history
-from webapp.pipeline.cards import EventLine, PhaseCard, RunCard
+from webapp.pipeline import findings, price_history, subjects
+from webapp.pipeline.cards import PhaseCard, RunCard
+from webapp.pipeline.log import EventLine
 from webapp.pipeline.models import PhaseName
 from webapp.pipeline.subjects import PhotoCard
+from webapp.together import read_together
 
 REPLACE = "true"
 Oob = str | bool | None
@@ -63,11 +66,17 @@ def line(run_id: UUID, event: EventLine, oob: Oob = None) -> Markup:
 class Found:
     """What a run's phases found, as panels and photos. The findings themselves are read only if one of them is new."""
 
-    def __init__(self, session: Session, card: RunCard, photos: Sequence[PhotoCard]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        card: RunCard,
+        photos: Sequence[PhotoCard],
+        versions: Mapping[str, datetime | None],
+    ) -> None:
         self._session = session
         self._card = card
         self._photos = tuple(photos)
-        self._versions = findings.versions(session, card.id)
+        self._versions = versions
         self._read: dict[str, Any] | None = None
 
     def panel(self, which: PhaseCard, oob: Oob = None) -> Markup:
@@ -102,6 +111,12 @@ class Found:
         if self._read is None:
             self._read = found_of(self._session, self._card.id)
         return self._read
+
+
+def found(session: Session, card: RunCard) -> Found:
+    """What a run's phases found, as of now."""
+    photos, versions = read_together(session, subjects.ask_photos(card.product_id), findings.ask_versions(card.id))
+    return Found(session, card, subjects.photos_of(photos), findings.versions(versions))
 
 
 def found_of(session: Session, run_id: UUID) -> dict[str, Any]:

@@ -1,16 +1,18 @@
 """What screens show of products themselves: their facts, their photos, or that they were removed."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from webapp.access.models import User
 from webapp.catalog.models import Catalog, Photo, Product
 from webapp.phases.facts import POOR
-from webapp.pipeline.cards import photo_url
+from webapp.pipeline.cards import AnyRow, photo_url
+from webapp.together import Asked, read_together
 
 
 class PhotoCard(NamedTuple):
@@ -76,7 +78,17 @@ _PHOTOS = (
 
 def photos(session: Session, product_id: UUID) -> tuple[PhotoCard, ...]:
     """A product's photos in use, in their order, each with those that it replaced."""
-    rows = session.execute(_PHOTOS, {"product_id": product_id}).all()
+    [rows] = read_together(session, ask_photos(product_id))
+    return photos_of(rows)
+
+
+def ask_photos(product_id: UUID) -> Asked:
+    """For `photos_of`: a product's photos."""
+    return _PHOTOS, {"product_id": product_id}
+
+
+def photos_of(rows: Sequence[AnyRow]) -> tuple[PhotoCard, ...]:
+    """As `photos`, from what was read together with other things."""
     newer = {row.id: row.replaced_by for row in rows}
     earlier: dict[UUID, list[PhotoCard]] = {row.id: [] for row in rows if row.replaced_by is None}
     for row in sorted(rows, key=lambda row: row.id, reverse=True):
@@ -88,7 +100,7 @@ def photos(session: Session, product_id: UUID) -> tuple[PhotoCard, ...]:
     return tuple(_photo(row, tuple(earlier[row.id])) for row in rows if row.replaced_by is None)
 
 
-def _photo(row: Row[*tuple[Any, ...]], earlier: tuple[PhotoCard, ...]) -> PhotoCard:
+def _photo(row: AnyRow, earlier: tuple[PhotoCard, ...]) -> PhotoCard:
     return PhotoCard(
         id=row.id,
         thumb_url=photo_url(row.id, "thumb"),
@@ -106,7 +118,24 @@ def _photo(row: Row[*tuple[Any, ...]], earlier: tuple[PhotoCard, ...]) -> PhotoC
 
 
 _PRODUCT = (
-    select(Product, Catalog.name.label("catalog_name"), User.name.label("uploader"))
+    select(
+        Product.id,
+        Product.name,
+        Product.model,
+        Product.brand,
+        Product.condition,
+        Product.gtin14,
+        Product.sku,
+        Product.code,
+        Product.price,
+        Product.currency,
+        Product.cost,
+        Product.cost_currency,
+        Product.category,
+        Product.created_at,
+        Catalog.name.label("catalog_name"),
+        User.name.label("uploader"),
+    )
     .join(Catalog, Catalog.id == Product.catalog_id)
     .outerjoin(User, User.id == Product.created_by)
     .where(Product.id == bindparam("product_id"), Product.deleted_at.is_(None))
@@ -115,10 +144,20 @@ _PRODUCT = (
 
 def product(session: Session, product_id: UUID) -> ProductView | None:
     """A product with its catalog's and uploader's names, or None."""
-    row = session.execute(_PRODUCT, {"product_id": product_id}).one_or_none()
-    if row is None:
+    [rows] = read_together(session, ask_product(product_id))
+    return product_of(rows)
+
+
+def ask_product(product_id: UUID) -> Asked:
+    """For `product_of`: a product that was not removed."""
+    return _PRODUCT, {"product_id": product_id}
+
+
+def product_of(rows: Sequence[AnyRow]) -> ProductView | None:
+    """As `product`, from what was read together with other things."""
+    if not rows:
         return None
-    found: Product = row.Product
+    [found] = rows
     return ProductView(
         id=found.id,
         title=found.name,
@@ -134,9 +173,9 @@ def product(session: Session, product_id: UUID) -> ProductView | None:
         cost=found.cost,
         cost_currency=found.cost_currency,
         category=found.category,
-        catalog_name=row.catalog_name,
+        catalog_name=found.catalog_name,
         created_at=found.created_at,
-        uploader_name=row.uploader or "",
+        uploader_name=found.uploader or "",
     )
 
 

@@ -17,8 +17,10 @@ from webapp.database import db, transaction
 from webapp.errors import NotFound
 from webapp.phases.listing import edited
 from webapp.phases.listing.specifics import BULLETS
-from webapp.pipeline import cards, listing_texts, live, parts, services, subjects
+from webapp.pipeline import cards, findings, listing_texts, live, log, parts, services, subjects
+from webapp.pipeline import desk as desks
 from webapp.pipeline.models import Run, RunState
+from webapp.together import read_together
 
 bp = Blueprint("pipeline", __name__)
 
@@ -36,11 +38,13 @@ def desk() -> ResponseReturnValue:
     owner = viewer.user_id if scope == "mine" else None
     before = _uuid(request.args.get("before"))
     session = db.session()
-    runs, next_before = cards.desk(session, created_by=owner, state=None if state == "all" else state, before=before)
+    wanted = desks.ask_newest(created_by=owner, state=None if state == "all" else state, before=before)
+    rows, numbers = read_together(session, wanted, desks.ask_counts(owner))
+    runs, next_before = desks.newest(session, rows)
     return render_template(
         "pipeline/desk.html",
         rows=[parts.row(run) for run in runs],
-        counts=cards.counts(session, owner),
+        counts=desks.counts(numbers),
         scope=scope,
         state=state,
         before=str(before) if before else None,
@@ -62,8 +66,11 @@ def desk_live() -> ResponseReturnValue:
 def product(product_id: UUID) -> ResponseReturnValue:
     """A product with its photos, its run (the latest, or `?run=2`) and everything found."""
     session = db.session()
-    view = subjects.product(session, product_id)
-    runs = cards.cards_of_product(session, product_id)
+    products, *of_runs, photo_rows = read_together(
+        session, subjects.ask_product(product_id), *cards.ask_product(product_id), subjects.ask_photos(product_id)
+    )
+    view, photos = subjects.product_of(products), subjects.photos_of(photo_rows)
+    runs = cards.cards_of(session, *of_runs)
     if view is None or not runs:
         gone = subjects.removed(session, product_id)
         if gone is None:
@@ -71,9 +78,10 @@ def product(product_id: UUID) -> ResponseReturnValue:
         return render_template("pipeline/removed.html", product=gone)
     number = request.args.get("run", type=int)
     run = next((card for card in runs if card.number == number), runs[0])
-    events, has_more = cards.log(session, run.stream_id)
-    photos = subjects.photos(session, product_id)
-    found = parts.Found(session, run, photos)
+    asked = log.ask_lines(run.stream_id)
+    event_rows, versions = read_together(session, asked, findings.ask_versions(run.id))
+    events, has_more = log.lines(asked, event_rows)
+    found = parts.Found(session, run, photos, findings.versions(versions))
     return render_template(
         "pipeline/product.html",
         product=view,
@@ -220,7 +228,7 @@ def retry_phase(run_id: UUID, number: int) -> ResponseReturnValue:
 def _after(run: Run) -> ResponseReturnValue:
     """The run as it is now to htmx, the product's page to a form."""
     if request.headers.get("HX-Request"):
-        card = cards.card(db.session(), run_id=run.id)
+        card = cards.card(db.session(), run.id)
         if card is None:
             abort(404)
         return parts.head(card)

@@ -13,6 +13,7 @@ from webapp.crashpoints import crash_point
 from webapp.database import db, transaction
 from webapp.errors import Conflict, NotFound
 from webapp.pipeline import cards, parts, subjects
+from webapp.pipeline.desk import audit_queue, review_queue
 from webapp.pipeline.models import Run
 from webapp.review import services
 from webapp.review.forms import ReviewForm, parse, prefill
@@ -32,7 +33,7 @@ class Entry(NamedTuple):
 def queue() -> ResponseReturnValue:
     """What waits for a person, longest waiting first, and what went on but is to be looked at all the same."""
     viewer, session = current_viewer(), db.session()
-    runs, drawn = cards.review_queue(session), cards.audit_queue(session)
+    runs, drawn = review_queue(session), audit_queue(session)
     others = services.lookers(session, [run.id for run in (*runs, *drawn)], but=viewer.user_id)
     return render_template(
         "review/queue.html",
@@ -109,7 +110,7 @@ def _threshold(client_id: UUID) -> int:
 
 def _desk(run_id: UUID, form: ReviewForm | None) -> str:
     viewer, session = current_viewer(), db.session()
-    run = cards.card(session, run_id=run_id)
+    run = cards.card(session, run_id)
     product = subjects.product(session, run.product_id) if run else None
     analysis = parts.found_of(session, run_id)["analysis"] if run else None
     if run is None or product is None or analysis is None:
