@@ -1,7 +1,7 @@
 """The page of offers and sales: a file in, its bad rows named; where offers come from; who may."""
 
 import io
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -147,17 +147,20 @@ def test_sources_and_their_state_are_shown(app, client, admin, monkeypatch):
     assert "away" in admin.get("/offers").text
 
 
-def test_it_says_how_far_rates_are_known(client, admin):
+def test_it_says_how_far_rates_are_known_and_that_they_are_old(client, admin):
+    def know(day):
+        with system_engine().begin() as connection:
+            rates.keep(
+                connection, [DatedRate(day=day, base="EUR", quote=money, rate=Decimal(2)) for money in ("USD", "GBP")]
+            )
+
     assert "No exchange rates are known" in admin.get("/offers").text
-    with system_engine().begin() as connection:
-        rates.keep(
-            connection,
-            [
-                DatedRate(day=date(2026, 11, day), base="EUR", quote=money, rate=Decimal("1.25"))
-                for day, money in ((20, "USD"), (19, "GBP"))
-            ],
-        )
-    assert "Exchange rates are known up to 20 Nov 2026." in admin.get("/offers").text
+    know(date(2026, 1, 20))
+    page = admin.get("/offers").text
+    assert "Exchange rates are known up to 20 Jan 2026." in page
+    assert "do not count until newer ones come in" in page
+    know(datetime.now(UTC).date())
+    assert "do not count until newer ones come in" not in admin.get("/offers").text
 
 
 def test_the_page_costs_the_same_however_much_there_is(client, admin, count_queries):

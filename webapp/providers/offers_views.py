@@ -68,6 +68,7 @@ def take_in() -> ResponseReturnValue:
 
 def _page(form: Form, found: OffersFile | None = None, **result: object) -> ResponseReturnValue:
     session = db.session()
+    newest_rate = rates.newest_day(session)
     page = render_template(
         "providers/offers.html",
         form=form,
@@ -76,7 +77,8 @@ def _page(form: Form, found: OffersFile | None = None, **result: object) -> Resp
         shown=SHOWN,
         sources=sources.configured(),
         away={circuit.name for circuit in circuits.overview(session)},
-        newest_rate=rates.newest_day(session),
+        newest_rate=newest_rate,
+        rates_are_old=newest_rate is not None and (datetime.now(UTC).date() - newest_rate).days > rates.REACH_DAYS,
         latest=files.latest(session),
         limit_mb=2,
     )
