@@ -22,6 +22,7 @@ from webapp import (
     models,
     queue,
     request_log,
+    scrape,
     shell,
     storage,
     templating,
@@ -153,6 +154,7 @@ def _add_features(app: Flask) -> None:
         watching,
         live,
         health,
+        scrape,
     )
     for views in features:
         app.register_blueprint(views.bp)

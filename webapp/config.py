@@ -45,6 +45,8 @@ class Config:
     max_request_bytes: int = 160 * MEBIBYTE
     session_days: int = 30
     sockets_per_user: int = 20
+    metrics_token: str = ""
+    """What a scrape of `/metrics` brings; without one there is no such page."""
     trusted_proxies: int = 0
     """How many proxies in front of us add X-Forwarded-* headers that can be believed."""
 
@@ -97,6 +99,10 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         url = make_url(owner).set(username=role, password=role_password(secret_key, role))
         return url.render_as_string(hide_password=False)
 
+    metrics_token = env.get("LOTLINE_METRICS_TOKEN", "").strip()
+    if metrics_token and len(metrics_token) < 16:
+        raise ConfigError("LOTLINE_METRICS_TOKEN is too short: at least 16 random characters are needed")
+
     return Config(
         secret_key=secret_key,
         database_url=owner,
@@ -116,6 +122,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         max_request_bytes=number("LOTLINE_MAX_REQUEST_MB", 160) * MEBIBYTE,
         session_days=number("LOTLINE_SESSION_DAYS", 30),
         sockets_per_user=number("LOTLINE_SOCKETS_PER_USER", 20),
+        metrics_token=metrics_token,
         trusted_proxies=number("LOTLINE_TRUSTED_PROXIES", 0),
     )
 

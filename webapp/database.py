@@ -15,6 +15,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
+from time import perf_counter
 from typing import Any
 from uuid import UUID
 
@@ -42,6 +43,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, Oper
 from sqlalchemy.orm import DeclarativeBase, Session, registry
 from uuid_utils.compat import uuid7
 
+from webapp import metrics
 from webapp.config import Config
 from webapp.errors import ConfigError
 
@@ -248,9 +250,31 @@ def init_app(app: Flask, config: Config) -> None:
     if not event.contains(Session, "after_begin", _on_begin):
         event.listen(Session, "after_begin", _on_begin)
         event.listen(Pool, "checkout", _refuse_closed)
+        _count_connections()
     app.extensions[_SYSTEM_ENGINE] = create_engine(
         config.database_system_url, **_engine_options(2, config.lease_seconds)
     )
+
+
+def _count_connections() -> None:
+    is_open, is_busy = metrics.CONNECTIONS.labels("open"), metrics.CONNECTIONS.labels("busy")
+    event.listen(Pool, "connect", lambda *_: is_open.inc())
+    event.listen(Pool, "close", lambda *_: is_open.dec())
+    event.listen(Pool, "checkout", lambda *_: is_busy.inc())
+    event.listen(Pool, "checkin", lambda *_: is_busy.dec())
+    event.listen(Engine, "before_cursor_execute", _begin_query)
+    event.listen(Engine, "after_cursor_execute", _end_query)
+
+
+def _begin_query(
+    _connection: object, _cursor: object, _sql: object, _values: object, context: Any, _many: bool
+) -> None:
+    if context is not None:  # else it goes to the driver directly, and is timed there
+        context.began = perf_counter()
+
+
+def _end_query(_connection: object, _cursor: object, _sql: object, _values: object, context: Any, _many: bool) -> None:
+    metrics.QUERY.observe(perf_counter() - context.began)
 
 
 def _engine_options(pool_size: int, lease_seconds: float) -> dict[str, Any]:

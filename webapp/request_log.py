@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from flask import Flask, Response, g, request
 
-from webapp import logs
+from webapp import logs, metrics
 from webapp.database import new_id
 
 log = logging.getLogger(__name__)
@@ -15,7 +15,9 @@ log = logging.getLogger(__name__)
 HEADER = "X-Request-ID"
 UNLOGGED_PATHS = "/sign-in/"
 """Not logged, not even one that no route takes: a link with a slash too many is still a link."""
-QUIET = {"static", "health.alive", "health.ready"}
+QUIET = {"static", "health.alive", "health.ready", "scrape.scrape"}
+NO_ROUTE = "none"
+"""What figures call the endpoint of an address that no route takes."""
 _GIVEN = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
@@ -33,6 +35,10 @@ def init_app(app: Flask, *, trust_given_id: bool) -> None:
     @app.after_request
     def end(response: Response) -> Response:
         viewer = g.get("viewer")
+        seconds = time.perf_counter() - g.began
+        metrics.HTTP.labels(request.endpoint or NO_ROUTE).observe(seconds)
+        metrics.ANSWERS.labels(request.endpoint or NO_ROUTE, f"{response.status_code // 100}xx").inc()
+        metrics.note_kept()
         response.headers[HEADER] = g.request_id
         log.log(
             logging.DEBUG if request.endpoint in QUIET and response.status_code < 400 else logging.INFO,
@@ -42,7 +48,7 @@ def init_app(app: Flask, *, trust_given_id: bool) -> None:
                 "rule": request.url_rule.rule if request.url_rule else None,
                 "path": None if request.path.startswith(UNLOGGED_PATHS) else request.path[:200],
                 "status": response.status_code,
-                "milliseconds": round((time.perf_counter() - g.began) * 1000, 1),
+                "milliseconds": round(seconds * 1000, 1),
                 "user_id": viewer and viewer.id,
                 "client_id": viewer and viewer.client_id,
                 "address": request.remote_addr,

@@ -6,6 +6,7 @@ executes a dozen, that is most of what it costs.
 
 from collections.abc import Mapping
 from functools import cache
+from time import perf_counter
 from typing import Any
 
 from psycopg import Error
@@ -13,6 +14,8 @@ from psycopg.rows import namedtuple_row
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.orm import Session
+
+from webapp import metrics
 
 _DIALECT = registry.load("postgresql.psycopg")()
 
@@ -36,9 +39,11 @@ class Statement:
         for listener in connection.dispatch.before_cursor_execute:
             sql, parameters = listener(connection, None, sql, parameters, None, False)
         driver: Any = connection.connection.driver_connection
+        began = perf_counter()
         try:
             with driver.cursor(row_factory=namedtuple_row) as cursor:
                 cursor.execute(sql, parameters)
+                metrics.QUERY.observe(perf_counter() - began)
                 return list(cursor.fetchall()) if cursor.description else []
         except Error as error:
             connection._handle_dbapi_exception(error, sql, dict(parameters), None, None)

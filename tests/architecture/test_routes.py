@@ -7,7 +7,7 @@ from webapp.access.guard import Open, bare, mark_of
 from webapp.access.models import Role
 
 PUBLIC = {"access.sign_in", "access.use_link"}
-BARE = {"static", "health.alive", "health.ready"}
+BARE = {"static", "health.alive", "health.ready", "scrape.scrape"}
 FOR_EVERY_PERSON = {"access.account", "access.sign_out", "access.switch", "access.no_client"}
 SOME = {
     "uuid": "01a1f8d1-f51a-7145-9ccb-baae807e84c7",

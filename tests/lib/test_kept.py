@@ -4,7 +4,7 @@ from webapp.lib.kept import Kept
 
 
 def test_a_text_is_made_once_for_equal_inputs_and_anew_for_others():
-    kept, made = Kept(1000), []
+    kept, made = Kept("texts", 1000), []
 
     def make():
         made.append(1)
@@ -17,7 +17,7 @@ def test_a_text_is_made_once_for_equal_inputs_and_anew_for_others():
 
 
 def test_what_was_not_asked_for_longest_goes_first_and_the_size_stays_bounded():
-    kept = Kept(30)
+    kept = Kept("texts", 30)
     for name in "abc":
         kept.get(name, (), lambda: "x" * 10)
     kept.get("a", (), lambda: "new")  # asked for again
@@ -27,5 +27,13 @@ def test_what_was_not_asked_for_longest_goes_first_and_the_size_stays_bounded():
 
 
 def test_a_text_larger_than_everything_is_given_all_the_same():
-    kept = Kept(5)
+    kept = Kept("texts", 5)
     assert kept.get("a", (), lambda: "x" * 50) == "x" * 50
+
+
+def test_what_was_there_and_what_was_not_is_counted_since_the_last_question():
+    kept = Kept("texts", 1000)
+    for inputs in (1, 1, 2):
+        kept.get("a", inputs, lambda: "text")
+    assert kept.take_counts() == (1, 2)
+    assert kept.take_counts() == (0, 0)

@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, ClassVar
 
 
 class Kept:
@@ -13,20 +13,28 @@ class Kept:
     miss at once both make the text.
     """
 
-    def __init__(self, most: int) -> None:
+    all: ClassVar[list["Kept"]] = []
+    """Those of this process, which live as long as it does."""
+
+    def __init__(self, name: str, most: int) -> None:
+        self.name = name
+        self._hits = self._misses = 0
         self._most = most
         self._size = 0
         self._texts: OrderedDict[Hashable, tuple[Any, str]] = OrderedDict()
         self._lock = threading.Lock()
+        self.all.append(self)
 
     def get(self, name: Hashable, inputs: Any, make: Callable[[], str]) -> str:
         """The text of this name, from `make` unless one from equal inputs is there."""
         found = self._texts.get(name)
         if found is not None and found[0] == inputs:
+            self._hits += 1
             with self._lock:
                 if name in self._texts:
                     self._texts.move_to_end(name)
             return found[1]
+        self._misses += 1
         text = make()
         with self._lock:
             old = self._texts.pop(name, None)
@@ -36,6 +44,13 @@ class Kept:
                 _, (_, gone) = self._texts.popitem(last=False)
                 self._size -= len(gone)
         return text
+
+    def take_counts(self) -> tuple[int, int]:
+        """How often a text was there, and how often not, since this was last asked; a race may lose a few."""
+        counts = self._hits, self._misses
+        self._hits -= counts[0]
+        self._misses -= counts[1]
+        return counts
 
     def clear(self) -> None:
         """Keep nothing."""

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from webapp import logs
+from webapp import logs, metrics
 from webapp.live import websocket, wire
 from webapp.live.audience import Audience, Limits
 from webapp.live.links import Link
@@ -57,6 +57,7 @@ class Hub:
         self._present_at = 0.0
         self._step_at = time.monotonic()
         self._stop_at: float | None = None
+        self._deliveries = 0
         self.audience = Audience(self._epoll, limits or Limits(), self._on_topic)
         listener.setblocking(False)
         self._epoll.register(listener.fileno(), select.EPOLLIN)
@@ -135,6 +136,7 @@ class Hub:
             topic = self.audience.topics.get(message.topic)
             if topic is not None:
                 topic.deliver(message.pieces)
+                self._deliveries += len(topic.viewers) * len(message.pieces)
         elif isinstance(message, wire.Alive):
             self._renderer_heard = time.monotonic()
             if message.as_of > self._as_of:
@@ -216,6 +218,9 @@ class Hub:
         elapsed, self._step_at = now - self._step_at, now
         self.audience.step(now, elapsed, self._mark())
         self._tell_truth()
+        metrics.SOCKETS.set(len(self.audience.viewers))
+        metrics.DELIVERIES.inc(self._deliveries)
+        self._deliveries = 0
         if self._renderer is None:
             return
         if now - self._renderer_heard > RENDERER_SECONDS:

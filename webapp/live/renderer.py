@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import EnvironBuilder
 from werkzeug.utils import import_string
 
-from webapp import logs, queue
+from webapp import logs, metrics, queue
 from webapp.config import Config, exit_on_config_error
 from webapp.database import idle_seconds, refuse_privileged_login, system_engine, tenant, transaction
 from webapp.live import wire
@@ -133,6 +133,7 @@ class Renderer:
     def _look(self, now: float) -> list[Head]:
         """What the sweep finds. `now`: when the turn began."""
         self._sweep_at = now + SWEEP_SECONDS
+        metrics.note_kept()
         try:
             changed = self._sweep.look({*self._pages.clients, *self._calm.clients})
         except SQLAlchemyError as error:
@@ -242,6 +243,8 @@ class Renderer:
         try:
             if span.seq > span.after_seq:
                 self._render(head.kind, span, happened, watched.topics)
+                if watched is self._pages:  # the others wait on purpose
+                    metrics.PUSH.observe(time.monotonic() - head.changed_at)
         except Exception as error:
             if _is_outage(error):
                 raise

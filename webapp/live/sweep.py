@@ -1,5 +1,6 @@
 """Looking up in Postgres which streams have news: the bus may not have told, or may have told what is not so."""
 
+import time
 from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
@@ -16,7 +17,10 @@ _CHANGED = text("""
     WHERE client_id = ANY(:clients) AND changed_at > :since ORDER BY changed_at
 """)
 _NOW = text("SELECT clock_timestamp() - make_interval(secs => :overlap)")
-_HEADS = text("SELECT id, client_id, kind, seq FROM streams WHERE id = ANY(:ids)")
+_HEADS = text("""
+    SELECT id, client_id, kind, seq, CAST(extract(epoch FROM clock_timestamp() - changed_at) AS float8) AS age
+    FROM streams WHERE id = ANY(:ids)
+""")
 
 
 class Head(NamedTuple):
@@ -26,6 +30,8 @@ class Head(NamedTuple):
     client_id: UUID
     kind: str
     seq: int
+    changed_at: float = 0.0
+    """When that event was written, by this process' monotonic clock; only of heads that were asked for."""
 
 
 class Sweep:
@@ -56,4 +62,5 @@ class Sweep:
 def heads(session: Session, stream_ids: Collection[int]) -> dict[int, Head]:
     """The streams as they are now, without those that are gone or are not the tenant's."""
     rows = session.execute(_HEADS, {"ids": list(stream_ids)})
-    return {row.id: Head(*row) for row in rows}
+    now = time.monotonic()
+    return {row.id: Head(row.id, row.client_id, row.kind, row.seq, now - row.age) for row in rows}

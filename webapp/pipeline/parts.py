@@ -24,7 +24,7 @@ from webapp.together import read_together
 REPLACE = "true"
 Oob = str | bool | None
 
-kept = Kept(most=16_000_000)
+kept = Kept("parts of screens", most=16_000_000)
 
 
 def _made(template: str, **values: Any) -> str:

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -74,6 +75,7 @@ def run(settings: Settings, steps: Sequence[Step], processes: Sequence[Process])
         _listen_for_stop()
         env = {**os.environ, **_environment(settings, key, _start_services(settings, key, journal, started))}
         link = _take_steps(steps, env, settings, journal)
+        env["PROMETHEUS_MULTIPROC_DIR"] = str(_fresh_folder(settings.var / "run" / "metrics"))
         journal.say("Starting the web server, the live hub and the workers …")
         for process in processes:
             started.append(command := Command(process, env, journal.pipe(process.name)))
@@ -158,6 +160,13 @@ def _environment(settings: Settings, key: str, urls: Mapping[str, str]) -> dict[
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def _fresh_folder(path: Path) -> Path:
+    """For the figures of this run's processes; those of an earlier one are gone with it."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True, mode=0o700)
+    return path
 
 
 def _take_steps(steps: Sequence[Step], env: Mapping[str, str], settings: Settings, journal: Journal) -> str | None:

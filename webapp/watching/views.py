@@ -9,6 +9,7 @@ from uuid import UUID
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from webapp import metrics
 from webapp.access.forms import parse_id
 from webapp.access.guard import current_actor, current_viewer, needs
 from webapp.access.models import Role
@@ -110,7 +111,25 @@ def _now() -> dict[str, object]:
             seen = state.look(connection, everything=True)
     else:
         seen = state.look(db.session(), everything=False)
-    return {"state": seen, "reasons": verdict.reasons(seen), "bars": bars(seen.minutes), "count_to": state.COUNT_TO}
+    speeds = _speeds() if viewer.is_operator else []
+    return {
+        "speeds": speeds,
+        "state": seen,
+        "reasons": verdict.reasons(seen),
+        "bars": bars(seen.minutes),
+        "count_to": state.COUNT_TO,
+    }
+
+
+def _speeds() -> list[tuple[str, state.Percentiles | None]]:
+    """Of this machine's processes since they were started, all clients together."""
+    found = list(metrics.collected().collect())
+    names = (
+        (_("A page, from request to answer"), "lotline_http_seconds"),
+        (_("News, from commit to the live hub"), "lotline_push_seconds"),
+        (_("A statement in the database"), "lotline_query_seconds"),
+    )
+    return [(says, metrics.percentiles(found, name)) for says, name in names]
 
 
 def _fresh(template: str, **context: object) -> Response:

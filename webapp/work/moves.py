@@ -95,7 +95,7 @@ _EFFECTS_RINGING = {S.READY: _EFFECTS[S.READY].replace("dispatched_at = NULL", R
 _LEVELS = {S.FAILED: Level.ERROR, S.WAITING: Level.WARNING, S.STOPPED: Level.WARNING, S.HELD: Level.WARNING}
 RETURNING = (
     "id, client_id, stream_id, kind, queue, args, state, epoch, lease_token, attempts, failures, crashes, max_failures,"
-    " dispatched_at"
+    " dispatched_at, CAST(greatest(extract(epoch FROM clock_timestamp() - run_at), 0) AS float8) AS waited"
 )
 
 
@@ -126,6 +126,8 @@ class Moved:
     max_failures: int
     rung: bool
     came_from: WorkState
+    waited_seconds: float
+    """Since it could start, where that is past."""
 
 
 class IllegalMove(Conflict):
@@ -217,6 +219,7 @@ def _moved(row: Any, came_from: WorkState) -> Moved:
         max_failures=row.max_failures,
         rung=row.dispatched_at is not None,
         came_from=came_from,
+        waited_seconds=row.waited,
     )
 
 

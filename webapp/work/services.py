@@ -55,6 +55,13 @@ class Claim:
     failures: int
     crashes: int
     max_failures: int
+    waited_seconds: float = 0.0
+    """From when it could start to its start."""
+
+    @property
+    def activity(self) -> str:
+        """What it is counted as: a phase's name, else its kind."""
+        return str(self.args.get("event", {}).get("phase") or self.kind)
 
     @property
     def label(self) -> str:
@@ -128,6 +135,7 @@ def claim(session: Session, work_id: int, owner: str, lease_seconds: float) -> C
         failures=moved.failures,
         crashes=moved.crashes,
         max_failures=moved.max_failures,
+        waited_seconds=moved.waited_seconds,
     )
     again = f" (attempt {moved.attempts})" if moved.attempts > 1 else ""
     _note(moved, f"{claimed.label} started{again}", {"worker": owner})

@@ -11,6 +11,7 @@ from uuid import UUID
 from flask import current_app
 from sqlalchemy.exc import DBAPIError
 
+from webapp import metrics
 from webapp.config import Config
 from webapp.crashpoints import crash_point
 from webapp.database import db, is_outage, tenant, transaction
@@ -86,6 +87,8 @@ def _do(lease: Lease, config: Config) -> None:
             services.fail(session, claim, says, cause=f"unknown_kind:{claim.kind}", final=False)
         return
     _doing.append(claim.work_id)
+    metrics.WORK_WAIT.labels(claim.activity).observe(claim.waited_seconds)
+    began, outcome = time.perf_counter(), "done"
     try:
         if claim.crashes >= services.MAX_CRASHES:
             says = f"crash loop: its worker died {claim.crashes} times while doing this"
@@ -93,28 +96,37 @@ def _do(lease: Lease, config: Config) -> None:
         with _heart(config).beating(lease):
             kinds.resolve(kind.perform)(lease)
     except LeaseLost:
+        outcome = "lease lost"
         log.info("lease_lost")
     except HandBack:
+        outcome = "handed back"
         with suppress(LeaseLost), transaction() as session:  # it may be stopped, or somebody else's, by now
             services.hand_back(session, claim)
     except CircuitOpen as error:
+        outcome = "waits for a service"
         _wait_behind(claim, error)
     except (PermanentError, DomainError) as error:
+        outcome = "failed"
         _fail(lease, kind, str(error), cause=getattr(error, "cause", ""), final=True)
     except RetryLater as error:
+        outcome = "error"
         _fail(lease, kind, str(error), cause=error.cause, after_seconds=error.after_seconds)
     except DBAPIError as error:
+        outcome = "error"
         if is_outage(error):
             raise
         log.exception("work_failed_in_database")
         name = type(error.orig).__name__
         _fail(lease, kind, f"the database refused it ({name})", cause=f"database:{name}")
     except Exception as error:
+        outcome = "error"
         log.exception("work_failed")
         name = type(error).__name__
         _fail(lease, kind, f"unexpected {name}: {error}"[:500], cause=f"unexpected:{name}")
     finally:
         _doing.clear()
+        metrics.WORK_RUN.labels(claim.activity).observe(time.perf_counter() - began)
+        metrics.WORK_ATTEMPTS.labels(claim.activity, outcome).inc()
 
 
 def _run_of(claim: services.Claim) -> dict[str, object]:
