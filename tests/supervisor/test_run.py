@@ -86,6 +86,16 @@ def test_all_graces_together_leave_room_within_ten_seconds() -> None:
     assert services + sum(process.grace_s for process in PROCESSES) <= 9.5
 
 
+def test_a_process_and_its_children_step_back_as_far_as_they_are_told() -> None:
+    reading, writing = os.pipe()
+    command = Command(Process("slow", ("sh", "-c", "sh -c nice"), grace_s=1, nice=3), os.environ, writing)
+    command.start()
+    assert int(os.read(reading, 100)) == os.getpriority(os.PRIO_PROCESS, 0) + 3
+    command.stop()
+    os.close(reading)
+    os.close(writing)
+
+
 def test_processes_asked_together_are_waited_for_together() -> None:
     stubborn = ("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 60; done")
     reading, writing = os.pipe()

@@ -43,7 +43,8 @@ class Audience:
         self._limits = limits
         self._on_topic = on_topic
         self._per_user: Counter[UUID] = Counter()
-        self._attention: list[Viewer] = []
+        self.attention: list[Viewer] = []
+        """Who wants `attend`."""
         self._round: deque[Viewer] = deque()
         self._ticks_owed = 0.0
         self._waiting: deque[tuple[float, Viewer]] = deque()
@@ -63,7 +64,7 @@ class Audience:
         """Own the socket from now on; it watches the topics and waits for its state."""
         adopt(fd)
         topics = tuple(self._topic(name, watcher.client_id) for name in sorted(set(names)))
-        viewer = Viewer(fd, watcher, topics, self._attention)
+        viewer = Viewer(fd, watcher, topics, self.attention)
         for topic in topics:
             topic.viewers.add(viewer)
         self.viewers[fd] = viewer
@@ -96,8 +97,8 @@ class Audience:
 
     def attend(self) -> None:
         """Do for viewers what they could not do in the middle of something. Call it after each thing done."""
-        while self._attention:
-            attention, self._attention[:] = list(self._attention), ()
+        while self.attention:
+            attention, self.attention[:] = list(self.attention), ()
             for viewer in attention:
                 if self.viewers.get(viewer.fd) is viewer:
                     self._attend_to(viewer)

@@ -84,7 +84,8 @@ class Hub:
         pause = self._step_at + STEP_SECONDS - time.monotonic()
         for fd, mask in self._epoll.poll(max(pause, 0)):
             self._handle(fd, mask)
-            self.audience.attend()
+            if self.audience.attention:
+                self.audience.attend()
         now = time.monotonic()
         if now - self._step_at >= STEP_SECONDS:
             self._step(now)
@@ -257,6 +258,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     gc.freeze()  # what is there now stays, and need not be looked through again and again
+    gc.set_threshold(50_000)
     log.info("hub_listens", extra={"path": str(path)})
     try:
         hub.run()

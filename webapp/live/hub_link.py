@@ -25,6 +25,7 @@ class HubLink:
         self._path = path
         self._connection: socket.socket | None = None
         self._inbox = bytearray()
+        self._outbox = bytearray()
         self._try_at = 0.0
 
     def fileno(self) -> int | None:
@@ -57,10 +58,16 @@ class HubLink:
                 self._lose(str(error))
 
     def send(self, message: wire.AnyMessage) -> None:
-        """Tell the hub, if it listens."""
+        """Tell the hub, if it listens, at the next `flush`: waking it costs as much as what it is told."""
         if self._connection is not None:
+            self._outbox += wire.pack(message)
+
+    def flush(self) -> None:
+        """Send what was said since, in one piece."""
+        if self._connection is not None and self._outbox:
             try:
-                self._connection.sendall(wire.pack(message))
+                self._connection.sendall(self._outbox)
+                self._outbox.clear()
             except OSError as error:
                 self._lose(str(error))
 
@@ -68,6 +75,7 @@ class HubLink:
         """Hang up."""
         connection, self._connection, self.is_welcome = self._connection, None, False
         self._inbox.clear()
+        self._outbox.clear()
         if connection is not None:
             connection.close()
 
@@ -80,6 +88,7 @@ class HubLink:
             self._lose(str(error))
             return False
         self.send(wire.Hello())
+        self.flush()
         return self._connection is not None
 
     def _lose(self, why: str) -> None:

@@ -87,6 +87,7 @@ class Renderer:
         # What is there now stays: a full collection over all of it would hold every page up for a tenth of a second.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(50_000)
 
     def stop(self) -> None:
         """End `run` soon. May be called from a signal handler."""
@@ -116,8 +117,10 @@ class Renderer:
         # What is news now was not there when we looked last, whatever has kept us from looking again.
         self._judge(heard, changed, looked_before)
         self._render_due(now, self._pages)
+        self.hub.flush()  # somebody looks at each of these
         self._render_due(now, self._calm)
         self._tell_how_fresh(even_if_not_fresher=is_time)
+        self.hub.flush()
 
     def _wait(self) -> None:
         pause = UNWELCOME_PAUSE_SECONDS

@@ -69,14 +69,23 @@ class Topic:
         if len(sent) > MAX_KEYS:
             for key in list(islice(sent, MAX_KEYS // 2)):
                 del sent[key]
-        bytes_to_all = b"".join(frame for _, _, frame in news)
+        to_all = b"".join([frame for _, _, frame in news])
+        size = len(to_all)
         for viewer in self.viewers:
             if viewer.held is not None:
                 viewer.hold(self, news)
             elif viewer.ahead:
                 viewer.send(viewer.not_seen(self, news))
-            else:
-                viewer.send(bytes_to_all)
+            elif viewer.outbox is not None or viewer.goodbye:
+                viewer.send(to_all)
+            else:  # nearly always, so without a call: what its `send` would do
+                try:
+                    written = os.write(viewer.fd, to_all)
+                except OSError:
+                    viewer.send(to_all)
+                else:
+                    if written != size:
+                        viewer.keep(to_all[written:])
 
     def catch_up(self) -> None:
         """All viewers have by now been sent whatever any of them was shown first: let the topic remember it for all."""
@@ -151,8 +160,12 @@ class Viewer:
             self.fail(f"write: {error.strerror}")
             return
         if written != len(data):
-            self.outbox = bytearray(data[written:])
-            self.attention.append(self)
+            self.keep(data[written:])
+
+    def keep(self, rest: bytes) -> None:
+        """Hold what the kernel did not take until it takes more."""
+        self.outbox = bytearray(rest)
+        self.attention.append(self)
 
     def flush(self) -> None:
         """Write what waited, now that the socket takes more."""

@@ -8,7 +8,7 @@ import threading
 import time
 
 from webapp.config import SLOT_PLACE, Config
-from webapp.supervisor.processes import PYTHON, Command, Process, Tended
+from webapp.supervisor.processes import PYTHON, SLOT_NICE, Command, Process, Tended
 
 log = logging.getLogger(__name__)
 
@@ -20,14 +20,15 @@ GRACE_SECONDS = 2.0
 def processes(config: Config) -> list[Process]:
     """What this machine runs, by its weight: OCR models take about 1 GB, so one heavy slot is the default."""
     worker = (PYTHON, "worker.py")
+
+    def slots(name: str, many: int, *lanes: str) -> list[Process]:
+        return [Process(f"slot-{name}-{n}", (*worker, "slot", *lanes), GRACE_SECONDS, SLOT_NICE) for n in range(many)]
+
     return [
         Process("dispatcher", (*worker, "dispatcher"), GRACE_SECONDS),
-        *(Process(f"slot-heavy-{n}", (*worker, "slot", "heavy"), GRACE_SECONDS) for n in range(config.slots_heavy)),
-        *(
-            Process(f"slot-light-{n}", (*worker, "slot", "light", "bulk"), GRACE_SECONDS)
-            for n in range(config.slots_light)
-        ),
-        *(Process(f"slot-bulk-{n}", (*worker, "slot", "bulk"), GRACE_SECONDS) for n in range(config.slots_bulk)),
+        *slots("heavy", config.slots_heavy, "heavy"),
+        *slots("light", config.slots_light, "light", "bulk"),
+        *slots("bulk", config.slots_bulk, "bulk"),
     ]
 
 

@@ -1,5 +1,6 @@
 """The processes of one machine as plain data, and how one is kept running."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0  # one that ran this long has put its failures behind it
 
 PYTHON = sys.executable
+WEB_NICE, SLOT_NICE = 4, 8
+"""Who waits for a push waits for milliseconds, who opens a page for tens of them, and a slot's work takes seconds."""
 FLASK = (PYTHON, "-m", "flask", "--app", "webapp")
 
 
@@ -34,11 +37,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Process:
-    """A process that is to run all the time; it gets `grace_s` seconds after SIGTERM before it is ended by force."""
+    """A process that is to run all the time; it gets `grace_s` seconds after SIGTERM before it is ended by force.
+
+    `nice`: how far it steps back for the others when there is more to do than processors (0 to 19).
+    """
 
     name: str
     command: tuple[str, ...]
     grace_s: float
+    nice: int = 0
 
 
 STEPS = (
@@ -51,7 +58,9 @@ PROCESSES = (
     Process("hub", (PYTHON, "-m", "webapp.live.hub"), 0.5),
     Process("renderer", (PYTHON, "-m", "webapp.live.renderer"), 0.5),
     Process("worker", (PYTHON, "worker.py"), 3.0),
-    Process("web", (PYTHON, "-m", "gunicorn", "-c", "webapp/supervisor/gunicorn_conf.py", "webapp.wsgi:app"), 2.0),
+    Process(
+        "web", (PYTHON, "-m", "gunicorn", "-c", "webapp/supervisor/gunicorn_conf.py", "webapp.wsgi:app"), 2.0, WEB_NICE
+    ),
 )
 
 
@@ -88,6 +97,9 @@ class Command:
         """Start it. One that cannot start ends at once with an exit code."""
         self.kill()  # whatever is left of its process group
         self._running = spawn(self._process.command, env=self._env, cwd=CLONE, stdout=self._output)
+        if self._process.nice:
+            nice = os.getpriority(os.PRIO_PROCESS, 0) + self._process.nice
+            os.setpriority(os.PRIO_PROCESS, self._running.pid, min(nice, 19))
 
     def poll(self) -> int | None:
         """None while it runs, else its exit code (0 if it never started)."""
