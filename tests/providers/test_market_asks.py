@@ -1,6 +1,8 @@
 """Phase 2 asks the sources: through the memo, the circuit and the time-to-live, and waits for what is away."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import text
@@ -14,7 +16,7 @@ from webapp.phases import facts
 from webapp.pipeline import findings, services
 from webapp.pipeline.models import PhaseName, Run, RunState
 from webapp.pipeline.tasks import ENGINES
-from webapp.providers import json_feed
+from webapp.providers import asking, imports, json_feed
 from webapp.work.dispatcher import Dispatcher
 
 PEN = facts.Field(value="04006381333931", confidence=100)
@@ -114,6 +116,27 @@ def test_the_same_question_is_asked_once_within_its_time(server, make_run):  # n
     make_run()
     answer_bells()
     assert len(server.asked) == 2 * many
+
+
+def test_offers_that_a_source_has_not_shown_for_long_are_forgotten_and_those_of_files_stay(server, make_run, client):  # noqa: F811
+    old, recent = (datetime.now(UTC) - timedelta(days=days) for days in (asking.KEPT_DAYS + 1, asking.KEPT_DAYS - 9))
+    known = [
+        facts.Offer(id=name, source=source, title=name, price=Decimal(9), currency="USD", seen_at=seen_at, kind=kind)
+        for name, source, seen_at, kind in (
+            ("gone", "eBay", old, "offer"),
+            ("recent", "eBay", recent, "offer"),
+            ("of a file", "Fair", old, "offer"),
+            ("sold", "eBay", old, "sale"),
+        )
+    ]
+    with transaction() as session:
+        imports.upsert(session, client.id, known)
+    server.offers = [offer(1)]
+    make_run()
+    answer_bells()
+    with transaction() as session:
+        titles = session.execute(text("SELECT title FROM offers ORDER BY title")).scalars().all()
+    assert titles == ["Stabilo point 88 pen 1", "of a file", "recent", "sold"]
 
 
 def test_another_client_asks_for_itself(app, server, make_run):  # noqa: F811

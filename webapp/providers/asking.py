@@ -6,7 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from webapp.database import reading
-from webapp.providers.imports import upsert
+from webapp.providers.imports import HISTORY_DAYS, upsert
 from webapp.providers.interface import Answer, OutsideSource, Question
 from webapp.work.calls import Repeat
 from webapp.work.lease import Lease
@@ -20,6 +20,19 @@ _REMEMBER = text("""
     ON CONFLICT (client_id, source, question)
     DO UPDATE SET found = excluded.found, asked_at = clock_timestamp()
 """)
+
+# What a source showed, and shows no more; files and sales are the client's own and stay.
+_FORGET = text("""
+    DELETE FROM offers WHERE id IN (
+        SELECT id FROM offers
+        WHERE client_id = :client_id AND source = :label AND kind <> 'sale'
+          AND seen_at < clock_timestamp() - make_interval(days => :days)
+        ORDER BY seen_at LIMIT :most
+    )
+""")
+KEPT_DAYS = HISTORY_DAYS
+FORGET_AT_ONCE = 1000
+"""More than a source answers at once, so that what is forgotten keeps up with what comes in."""
 
 
 def ask(lease: Lease, source: OutsideSource, question: Question) -> None:
@@ -37,6 +50,8 @@ def ask(lease: Lease, source: OutsideSource, question: Question) -> None:
     def keep(session: Session, answer: Answer) -> dict[str, Any]:
         upsert(session, lease.claim.client_id, answer.offers)
         found = len(answer.offers)
+        forget = {"label": source.circuit.label, "days": KEPT_DAYS, "most": FORGET_AT_ONCE}
+        session.execute(_FORGET, {"client_id": lease.claim.client_id, **forget})
         session.execute(_REMEMBER, {**asked, "client_id": lease.claim.client_id, "found": found})
         return {"found": found, "unreadable": answer.unreadable, "complete": answer.complete}
 

@@ -33,6 +33,7 @@ class Offer(Base):
         CheckConstraint("gtin14 ~ '^[0-9]{14}$'", name="gtin14"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
         Index("ix_offers_client_gtin14", "client_id", "gtin14"),
+        Index("ix_offers_client_source_seen", "client_id", "source", "seen_at"),
         Index(
             "ix_offers_search_text",
             "search_text",
