@@ -6,10 +6,11 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import text
 
+from tests.ai.chat_server import KEY
 from tests.ai.conftest import TEXTS
 from tests.ai.test_listing_texts import calls, listing, spending
 from tests.pipeline.conftest import answer_bells, fresh
-from webapp.ai import configured
+from webapp.ai import broker, configured
 from webapp.database import tenant, transaction
 from webapp.errors import ConfigError
 from webapp.pipeline import services
@@ -134,6 +135,21 @@ def test_who_does_not_say_what_it_used_is_booked_in_full(model, use_models, make
     assert listing(run).title == TEXTS["title"]
     assert call.cost_usd == call.reserved_usd > 0
     assert call.tokens_out == 900
+
+
+def test_when_the_first_took_all_the_time_the_next_is_not_asked(model, second, use_models, make_run, monkeypatch):
+    use_models(model.environ(NAME="Tiny"), second.environ(2, NAME="Other"))
+    monkeypatch.setattr(broker, "MOST_SECONDS", 0.2)
+    model.always, model.seconds = "refusal", 0.4
+    run = make_run()
+    answer_bells()
+    assert listing(run).model_notes[1] == "Other was not asked: the others took too long."
+    assert second.asked == []
+
+
+def test_a_key_is_not_in_what_a_model_looks_like(model, use_models):
+    (one,) = use_models(model.environ())
+    assert KEY not in repr(one)
 
 
 def test_a_refusal_is_remembered_too(model, use_models, make_run):

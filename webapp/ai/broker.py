@@ -5,6 +5,7 @@ helps, the phase goes on without, and `notes` says why.
 """
 
 import base64
+import time
 from collections.abc import Sequence, Set
 from typing import Any
 from uuid import UUID
@@ -29,6 +30,8 @@ from webapp.work.lease import Lease
 
 MOST_PHOTOS = 4
 PHOTO_QUALITY = 80
+MOST_SECONDS = 180.0
+"""How long one question may take with all models together; the phase's own deadline is far beyond."""
 _QUOTED_BACK = 2000
 """Characters of a bad answer that its model is shown when it is asked to mend it."""
 _SYSTEM = (
@@ -54,7 +57,11 @@ class Broker:
         if question.use not in self._uses:
             return None
         notes: list[str] = []
+        end = time.monotonic() + MOST_SECONDS
         for model in self._models:
+            if time.monotonic() > end:
+                notes.append(f"{model.label} was not asked: the others took too long.")
+                break
             found = self._ask_one(model, question, form, notes)
             if found is not None:
                 return Answer(found, model.label)

@@ -62,7 +62,7 @@ def _model(environ: Mapping[str, str], number: int) -> ChatModel | None:
         return None
     if not model or len(model) > 200 or not model.isprintable():
         raise ConfigError(f"{prefix}_ID must say which model is asked, as its server calls it")
-    seconds = float(_number(environ, f"{prefix}_SECONDS", "60", 1, 300))
+    seconds = float(_number(environ, f"{prefix}_SECONDS", "60", 1, 120))
     url = endpoint.url.rstrip("/")
     return ChatModel(
         endpoint=replace(
