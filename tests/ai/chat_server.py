@@ -15,8 +15,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.peers import BAD_DAYS, Clerk, serving
 
 KEY = "sk-open-sesame"
 USAGE = {"prompt_tokens": 400, "completion_tokens": 200, "total_tokens": 600}
@@ -39,7 +40,6 @@ class Server:
     knows: tuple[str, ...] = ("json_schema", "json_object", "text")
     """Forms of answer that it understands."""
     length: str = "max_tokens"
-    let_go: threading.Event = field(default_factory=threading.Event)
 
     def environ(self, number: int = 1, **more: str) -> dict[str, str]:
         """The environment in which this server is a model."""
@@ -53,7 +53,7 @@ def running() -> Iterator[Server]:
     """A model for the time of the block."""
     model, lock = Server(), threading.Lock()
 
-    class Clerk(BaseHTTPRequestHandler):
+    class Desk(Clerk):
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with lock:
@@ -68,7 +68,7 @@ def running() -> Iterator[Server]:
                 self.answer(400, {}, b'{"error": {"message": "response_format is not supported"}}')
             elif model.length not in request:
                 self.answer(400, {}, b'{"error": {"message": "Unsupported parameter"}}')
-            elif order in ("hang", "drip", "drop", "huge"):
+            elif order in BAD_DAYS:
                 getattr(self, order)()
             elif isinstance(order, bytes):
                 self.answer(200, {}, order)
@@ -126,53 +126,6 @@ def running() -> Iterator[Server]:
                 message |= {"content": [{"type": "text", "text": text}]}
             return reply
 
-        def answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def hang(self) -> None:
-            model.let_go.wait(60)
-
-        def drip(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", "1000000")
-            self.end_headers()
-            try:
-                while not model.let_go.wait(0.05):
-                    self.wfile.write(b" ")
-                    self.wfile.flush()
-            except OSError:
-                pass
-
-        def drop(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", "1000")
-            self.end_headers()
-            self.wfile.write(b'{"choices": [')
-
-        def huge(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            try:
-                while not model.let_go.is_set():
-                    self.wfile.write(b" " * 65536)
-            except OSError:
-                pass
-
-        def log_message(self, *_: object) -> None:
-            """Silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Clerk)
-    server.daemon_threads = True
-    model.url = f"http://127.0.0.1:{server.server_port}/v1"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with serving(Desk) as url:
+        model.url = f"{url}/v1"
         yield model
-    finally:
-        model.let_go.set()
-        server.shutdown()
-        server.server_close()

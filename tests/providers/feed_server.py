@@ -9,9 +9,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.peers import BAD_DAYS, Clerk, serving
 
 KEY = "open sesame"
 
@@ -27,7 +28,6 @@ class Feed:
     """An order for every request while it is set."""
     asked: list[dict[str, str]] = field(default_factory=list)
     page: int = 100
-    let_go: threading.Event = field(default_factory=threading.Event)
 
 
 def offer(number: int, **changes: Any) -> dict[str, Any]:
@@ -51,13 +51,13 @@ def running() -> Iterator[Feed]:
     """A feed for the time of the block."""
     feed, lock = Feed(), threading.Lock()
 
-    class Clerk(BaseHTTPRequestHandler):
+    class Desk(Clerk):
         def do_GET(self) -> None:
             asked = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
             with lock:
                 feed.asked.append(asked)
                 order = feed.always or (feed.orders.pop(0) if feed.orders else None)
-            if order in ("hang", "drip", "drop", "huge"):
+            if order in BAD_DAYS:
                 getattr(self, order)()
             elif isinstance(order, bytes):
                 self.answer(200, {}, order)
@@ -73,53 +73,6 @@ def running() -> Iterator[Feed]:
                 page = {"offers": feed.offers[start:stop], "next": following}
                 self.answer(200, {}, json.dumps(page).encode())
 
-        def answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def hang(self) -> None:
-            feed.let_go.wait(60)
-
-        def drip(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", "1000000")
-            self.end_headers()
-            try:
-                while not feed.let_go.wait(0.05):
-                    self.wfile.write(b" ")
-                    self.wfile.flush()
-            except OSError:
-                pass
-
-        def drop(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", "1000")
-            self.end_headers()
-            self.wfile.write(b'{"offers": [')
-
-        def huge(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            try:
-                while not feed.let_go.is_set():
-                    self.wfile.write(b" " * 65536)
-            except OSError:
-                pass
-
-        def log_message(self, *_: object) -> None:
-            """Silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Clerk)
-    server.daemon_threads = True
-    feed.url = f"http://127.0.0.1:{server.server_port}/offers"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with serving(Desk) as url:
+        feed.url = f"{url}/offers"
         yield feed
-    finally:
-        feed.let_go.set()
-        server.shutdown()
-        server.server_close()
