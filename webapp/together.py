@@ -8,11 +8,14 @@ work per statement.
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import psycopg
 from sqlalchemy import Connection, Dialect, Executable
 from sqlalchemy.orm import Session
+
+from webapp import metrics
 
 Asked = tuple[Executable, Mapping[str, Any]]
 """A statement over columns, made once and asked often, and its parameters."""
@@ -45,9 +48,11 @@ def read_together(session: Session, *asked: Asked) -> list[list[Any]]:
         for plan, (_, parameters) in zip(plans, asked, strict=True)
     ]
     driver: Any = connection.connection.driver_connection
+    began = perf_counter()
     try:
         with driver.pipeline():
             cursors = [driver.execute(sql, parameters) for sql, parameters in texts]
+        metrics.QUERY.observe(perf_counter() - began)
         return [_rows(plan, cursor.fetchall()) for plan, cursor in zip(plans, cursors, strict=True)]
     except psycopg.Error as error:
         connection._handle_dbapi_exception(error, "; ".join(sql for sql, _ in texts), None, None, None)

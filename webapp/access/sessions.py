@@ -13,6 +13,7 @@ from webapp.access.tokens import digest, new_token
 from webapp.audit.services import MAX_USER_AGENT, Actor
 from webapp.database import after_commit, db, system_engine
 from webapp.live.bus import publish_revoked
+from webapp.statements import Statement
 
 SEEN_EVERY_SECONDS = 60
 """How exactly it is known when a session was last seen; each request more exact would be a write more."""
@@ -70,10 +71,12 @@ class Recognised(NamedTuple):
 
 # Asked as the system login: before it is known who asks, there is no tenant to ask as. One round trip, no transaction
 # that would stay open while a large body arrives.
-_RECOGNISE = text(
+_RECOGNISE = Statement(
     """
-    SELECT s.id, s.client_id, s.last_seen_at < now() - make_interval(secs => :seen_every),
-           u.id, u.name, u.email, u.is_operator, u.time_zone, c.id, c.name, m.role
+    SELECT s.id AS session_id, s.client_id AS works_for,
+           s.last_seen_at < now() - make_interval(secs => :seen_every) AS is_old,
+           u.id AS user_id, u.name, u.email, u.is_operator, u.time_zone,
+           c.id AS place_id, c.name AS place_name, m.role
     FROM sessions s
     JOIN users u ON u.id = s.user_id AND u.is_active
     LEFT JOIN (memberships m JOIN clients c ON c.id = m.client_id AND c.is_active) ON m.user_id = u.id
@@ -86,7 +89,7 @@ _RECOGNISE = text(
 def recognise(token: str) -> Recognised | None:
     """Who holds this token, or None if it is not valid (any more). One query."""
     with system_engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        rows = connection.execute(_RECOGNISE, {"token_hash": digest(token), "seen_every": SEEN_EVERY_SECONDS}).all()
+        rows = _RECOGNISE.execute(connection, {"token_hash": digest(token), "seen_every": SEEN_EVERY_SECONDS})
     if not rows:
         return None
     session_id, working_for, is_old, user_id, name, email, is_operator, time_zone, *_ = rows[0]

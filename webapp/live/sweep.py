@@ -9,6 +9,8 @@ from uuid import UUID
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
+from webapp.statements import Statement
+
 SPARE_SECONDS = 5.0
 """How long a commit may take that is under way."""
 
@@ -17,7 +19,7 @@ _CHANGED = text("""
     WHERE client_id = ANY(:clients) AND changed_at > :since ORDER BY changed_at
 """)
 _NOW = text("SELECT clock_timestamp() - make_interval(secs => :overlap)")
-_HEADS = text("""
+_HEADS = Statement("""
     SELECT id, client_id, kind, seq, CAST(extract(epoch FROM clock_timestamp() - changed_at) AS float8) AS age
     FROM streams WHERE id = ANY(:ids)
 """)
@@ -61,6 +63,6 @@ class Sweep:
 
 def heads(session: Session, stream_ids: Collection[int]) -> dict[int, Head]:
     """The streams as they are now, without those that are gone or are not the tenant's."""
-    rows = session.execute(_HEADS, {"ids": list(stream_ids)})
+    rows = _HEADS.execute(session, {"ids": list(stream_ids)})
     now = time.monotonic()
     return {row.id: Head(row.id, row.client_id, row.kind, row.seq, now - row.age) for row in rows}

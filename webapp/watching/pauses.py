@@ -4,8 +4,10 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
+
+from webapp.statements import Statement
 
 ROWS = 100
 
@@ -22,15 +24,15 @@ class Held(NamedTuple):
     paused_by_name: str
 
 
-_PAUSES = text("""
-    SELECT pauses.id, client_id, clients.name, activity, reason, paused_at, paused_by_name
+_PAUSES = Statement("""
+    SELECT pauses.id, client_id, clients.name AS client, activity, reason, paused_at, paused_by_name
     FROM pauses LEFT JOIN clients ON clients.id = client_id ORDER BY paused_at LIMIT :rows
 """)
 
 
 def pauses(asked: Session | Connection) -> list[Held]:
     """What is paused, as far as the asking login may know, the oldest first."""
-    return [Held(*row) for row in asked.execute(_PAUSES, {"rows": ROWS})]
+    return [Held(*row) for row in _PAUSES.execute(asked, {"rows": ROWS})]
 
 
 def here(asked: Session | Connection, client_id: UUID) -> list[Held]:
