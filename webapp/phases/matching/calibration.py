@@ -51,7 +51,7 @@ def wilson_lower(right: int, of: int) -> float:
     share, square = right / of, _SURE**2
     middle = share + square / (2 * of)
     spread = _SURE * math.sqrt(share * (1 - share) / of + square / (4 * of * of))
-    return (middle - spread) / (1 + square / of)
+    return min(share, max(0.0, (middle - spread) / (1 + square / of)))  # rounding must not lift it above the share
 
 
 def accept_from(scores: Floats, labels: NDArray[np.int64], precision: float = PRECISION) -> float | None:
