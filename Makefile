@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run flask backup restore test lint lock bench-pipeline bench-products bench-identify bench-match bench-uploads bench-live faults venv packages test-packages node-packages redis
+.PHONY: help setup run flask backup restore test lint lock bench-pipeline bench-products bench-identify bench-match bench-uploads bench-fairness bench-live faults venv packages test-packages node-packages redis
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -63,6 +63,9 @@ bench-match: setup ## Learn to match two tables and judge test pairs: make bench
 bench-uploads: setup test-packages ## Post each file of a folder with a manifest and compare what becomes of it: make bench-uploads DATA=DIR
 	@test -n "$(DATA)" || { echo "make bench-uploads wants a folder: DATA=DIR"; exit 2; }
 	@DATA="$(DATA)" $(PY) -m tests.bench.bench_uploads
+
+bench-fairness: setup test-packages ## How long a client's upload waits while another client's flood of slow work is under way: make bench-fairness [SLOTS=2] [SLOW=1]
+	@$(PY) -m tests.bench.bench_fairness
 
 bench-live: setup test-packages ## From commit to browser under load, and 1,000 reconnects: make bench-live [SOCKETS=500] [RATE=200]
 	@SOCKETS="$(SOCKETS)" RATE="$(RATE)" $(PY) -m tests.bench.bench_live

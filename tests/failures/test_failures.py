@@ -14,6 +14,7 @@ from webapp.errors import NotFound
 from webapp.failures import services
 from webapp.pipeline.models import Run, RunState
 from webapp.work.causes import cause_of
+from webapp.work.priority import Priority
 
 REFUSED = "feed.key_refused"
 SAYS = "eBay refused our key"
@@ -120,10 +121,20 @@ def test_retry_all_sets_all_going_and_shows_how_far_it_is(failed, browser):
     assert "5 of 5 worked" in browser.get("/failures").text
 
 
-def test_automatic_attempts_are_counted_anew_and_priorities_kept(make_run, browser):  # noqa: F811
-    urgent = fail(make_run(), priority=1)
+def test_what_is_tried_again_together_stands_behind_what_somebody_waits_for(make_run, browser):  # noqa: F811
+    urgent = fail(make_run(), priority=Priority.INTERACTIVE)
     press(browser)
-    assert (work_of(urgent).failures, work_of(urgent).priority, work_of(urgent).dispatched_at) == (0, 1, None)
+    work = work_of(urgent)
+    assert (work.failures, work.priority, work.dispatched_at) == (0, Priority.BULK, None)
+    with transaction() as session:
+        later = session.execute(text("SELECT DISTINCT priority FROM work WHERE state = 'blocked'")).scalars().all()
+    assert later == [Priority.BULK]
+
+
+def test_what_is_tried_again_alone_keeps_its_priority(make_run, browser):  # noqa: F811
+    urgent = fail(make_run(), priority=Priority.INTERACTIVE)
+    press(browser, work=work_of(urgent).id)
+    assert (work_of(urgent).failures, work_of(urgent).priority) == (0, Priority.INTERACTIVE)
 
 
 def test_each_product_s_log_says_who_tried_again_without_gaps(failed, browser):

@@ -20,6 +20,7 @@ from webapp.pipeline.models import Phase, Run, RunState
 from webapp.work import calls
 from webapp.work import services as work
 from webapp.work.models import Work, WorkState
+from webapp.work.priority import Priority
 
 GROUPS = 50
 EXAMPLES = 3
@@ -177,7 +178,7 @@ def begin(session: Session, retry_id: UUID, client_id: UUID, cause: str, user_id
 
 
 def retry_some(session: Session, retry_id: UUID, client_id: UUID, cause: str, *, limit: int = BATCH) -> int:
-    """Set up to `limit` failed products of a cause going again, keeping their priorities; how many there were.
+    """Set up to `limit` failed products of a cause going again, as bulk work; how many there were.
 
     What somebody else holds at this moment is left out.
     """
@@ -191,7 +192,15 @@ def retry_some(session: Session, retry_id: UUID, client_id: UUID, cause: str, *,
         .limit(limit)
         .with_for_update(of=[Work, Run], skip_locked=True)
     ).all()
-    _set_going(session, retry_id, client_id, {row.id: row.run_id for row in rows})
+    runs = {row.id: row.run_id for row in rows}
+    phases = select(Phase.work_id).where(Phase.run_id.in_(runs.values()))
+    session.execute(
+        update(Work)
+        .where(Work.id.in_(phases), Work.state == WorkState.BLOCKED)
+        .values(priority=Priority.BULK.value)
+        .execution_options(synchronize_session=False)
+    )
+    _set_going(session, retry_id, client_id, runs, Priority.BULK)
     return len(rows)
 
 
@@ -217,7 +226,9 @@ def _failed_of(cause: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return Work.state == WorkState.FAILED, Work.cause == cause
 
 
-def _set_going(session: Session, retry_id: UUID, client_id: UUID, runs: dict[int, UUID]) -> None:
+def _set_going(
+    session: Session, retry_id: UUID, client_id: UUID, runs: dict[int, UUID], priority: Priority | None = None
+) -> None:
     if not runs:
         return
     values = [{"retry_id": retry_id, "work_id": work_id, "client_id": client_id} for work_id in runs]
@@ -228,4 +239,4 @@ def _set_going(session: Session, retry_id: UUID, client_id: UUID, runs: dict[int
         .values(state=RunState.RUNNING, changed_at=func.clock_timestamp())
         .execution_options(synchronize_session=False)
     )
-    work.restart_all(session, client_id, list(runs), "tried again by a person")
+    work.restart_all(session, client_id, list(runs), "tried again by a person", priority=priority)

@@ -297,13 +297,12 @@ def restart(
 ) -> Moved:
     """A person sets failed, stopped or waiting work ready again, with its automatic attempts counted anew. `priority`:
     a later one than it has, for one of many."""
-    later = "" if priority is None else f", priority = {priority.value:d}"
     moved = move(
         session,
         work_id,
         WorkState.READY,
         only_from=only_from,
-        also=AFRESH + later,
+        also=AFRESH + _later(priority),
         most_rung=RINGS_PER_CLIENT,
     )
     _note(moved, message)
@@ -311,16 +310,23 @@ def restart(
     return moved
 
 
-def restart_all(session: Session, client_id: UUID, work_ids: Sequence[int], says: str) -> int:
+def restart_all(
+    session: Session, client_id: UUID, work_ids: Sequence[int], says: str, *, priority: Priority | None = None
+) -> int:
     """A person sets many failed pieces of work ready again, each in a stream of its own: a few statements for all.
+    `priority`: a later one than they have.
 
     Nothing rings: the dispatcher deals them out fairly, by their priorities. The caller holds their locks, and has
     changed whatever else it has to, since streams are locked last. Returns how many there were.
     """
-    moved = move_all(session, work_ids, WorkState.READY, only_from=WorkState.FAILED, also=AFRESH)
+    moved = move_all(session, work_ids, WorkState.READY, only_from=WorkState.FAILED, also=AFRESH + _later(priority))
     events = [(item.stream_id, _event(item, f"{item.args.get('label', item.kind)} {says}")) for item in moved]
     record_each(session, client_id, events)
     return len(moved)
+
+
+def _later(priority: Priority | None) -> str:
+    return "" if priority is None else f", priority = greatest(priority, {priority.value:d})"
 
 
 def backoff_seconds(failures: int) -> float:
