@@ -9,9 +9,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, Metric
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from webapp.lib.kept import Kept
+
+DEAD_FILES = 400
 
 _QUICK = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SLOW = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
@@ -53,13 +55,23 @@ def collected() -> CollectorRegistry:
     path = folder()
     if path is None:
         return REGISTRY
-    for file in path.glob("gauge_live*.db"):
-        pid = int(file.stem.rpartition("_")[2])
-        if not Path(f"/proc/{pid}").exists():
-            mark_process_dead(pid, str(path))  # type: ignore[no-untyped-call]
+    sweep()
     registry = CollectorRegistry()
     MultiProcessCollector(registry, str(path))  # type: ignore[no-untyped-call]
     return registry
+
+
+def sweep() -> None:
+    """What ended processes stood at is forgotten, what they counted is kept; but in no more than DEAD_FILES, so that one
+    which dies again and again does not fill the disk. (Sums fall then, and Prometheus takes that for a new start.)"""
+    path = folder()
+    if path is None:
+        return
+    dead = [file for file in path.glob("*.db") if not Path(f"/proc/{file.stem.rpartition('_')[2]}").exists()]
+    counted = [file for file in dead if not file.name.startswith("gauge_live")]
+    counted.sort(key=lambda file: file.name.rpartition("_")[2].zfill(20))
+    for file in [*(file for file in dead if file not in counted), *counted[:-DEAD_FILES]]:
+        file.unlink(missing_ok=True)
 
 
 def percentiles(families: Iterable[Metric], name: str) -> tuple[float, float, float] | None:

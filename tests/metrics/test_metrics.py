@@ -1,5 +1,7 @@
 """`/metrics` and the figures behind it."""
 
+import os
+
 import pytest
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.parser import text_string_to_metric_families as parse
@@ -115,6 +117,21 @@ def test_percentiles_are_read_off_the_buckets_of_all_labels_together():
     assert half == pytest.approx(1.0)
     assert 3.5 < most < 4
     assert most <= nearly_all == pytest.approx(4.0)
+
+
+def test_figures_of_ended_processes_are_kept_within_a_bound(tmp_path, monkeypatch):
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    monkeypatch.setattr(metrics, "DEAD_FILES", 4)
+    gone = range(4_194_400, 4_194_410)  # above what the kernel gives out
+    for pid in [os.getpid(), *gone]:
+        for kind in ("counter", "gauge_livesum"):
+            (tmp_path / f"{kind}_{pid}.db").touch()
+    metrics.sweep()
+    left = {file.name for file in tmp_path.iterdir()}
+    assert left == {f"counter_{pid}.db" for pid in [*gone][-4:]} | {
+        f"counter_{os.getpid()}.db",
+        f"gauge_livesum_{os.getpid()}.db",
+    }
 
 
 def test_processes_that_live_are_found_with_what_they_use():

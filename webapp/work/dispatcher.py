@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from webapp import queue, storage
+from webapp import metrics, queue, storage
 from webapp.config import Config
 from webapp.crashpoints import crash_point
 from webapp.database import system_engine
@@ -98,12 +98,13 @@ class Dispatcher:
             time.sleep(seconds)
 
     def _sweep(self) -> None:
-        """Once in a while: half-written photos that a crash left behind."""
+        """Once in a while: half-written photos, and figures, that dead processes left behind."""
         now = time.monotonic()
         if now - self._swept_at >= SWEEP_EVERY_SECONDS:
             self._swept_at = now
             with self._app.app_context():
                 storage.sweep()
+            metrics.sweep()
 
     def round(self) -> None:
         """Reap, wake, check the bells, ring."""
