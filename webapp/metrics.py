@@ -62,8 +62,8 @@ def collected() -> CollectorRegistry:
 
 
 def sweep() -> None:
-    """What ended processes stood at is forgotten, what they counted is kept; but in no more than DEAD_FILES, so that one
-    which dies again and again does not fill the disk. (Sums fall then, and Prometheus takes that for a new start.)"""
+    """What ended processes stood at is forgotten, what they counted is kept; but in no more than DEAD_FILES, so that a
+    process which dies again and again does not fill the disk. (Sums fall then; Prometheus takes it for a new start.)"""
     path = folder()
     if path is None:
         return
