@@ -169,6 +169,12 @@ class TsvReference:
         """See Reference."""
         return self._by_gtin.get(gtin14, [])
 
+    def by_digits(self, pieces: Sequence[str]) -> list[Record]:
+        """See Reference."""
+        return [
+            record for number, found in self._by_gtin.items() if any(p in number for p in pieces) for record in found
+        ]
+
     def search(self, text: str, limit: int = 20) -> list[Record]:
         """See Reference."""
         found = process.extract(fold(text), self._names, scorer=fuzz.token_set_ratio, limit=limit, score_cutoff=55)

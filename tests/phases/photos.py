@@ -9,7 +9,7 @@ import zxingcpp
 from PIL import Image, ImageDraw, ImageFont
 
 from webapp.intake.sample_drawing import ean13
-from webapp.phases.facts import Offer, Photo, Record
+from webapp.phases.facts import Offer, Photo, Record, ReferencePhoto
 
 FORMATS = {
     "EAN13": zxingcpp.BarcodeFormat.EAN13,
@@ -89,11 +89,15 @@ def spoiled(
 class Known:
     """A Reference made of a list of records."""
 
-    def __init__(self, *records: Record) -> None:
+    def __init__(self, *records: Record, pictures: dict[str, tuple[Record, bytes]] | None = None) -> None:
         self.records = records
+        self.pictures = pictures or {}
 
     def by_gtin(self, gtin14: str) -> list[Record]:
         return sorted((r for r in self.records if r.gtin14 == gtin14), key=lambda record: record.source != "catalog")
+
+    def by_digits(self, pieces: Sequence[str]) -> list[Record]:
+        return [r for r in self.records if r.gtin14 and any(piece in r.gtin14 for piece in pieces)]
 
     def search(self, text: str, limit: int = 20) -> list[Record]:
         wanted = set(text.casefold().split())
@@ -102,6 +106,12 @@ class Known:
 
     def brands(self) -> list[str]:
         return sorted({record.brand for record in self.records if record.brand})
+
+    def photos(self, records: Sequence[Record], limit: int) -> list[ReferencePhoto]:
+        return [ReferencePhoto(photo_id=key, record=record) for key, (record, _) in self.pictures.items()][:limit]
+
+    def photo(self, photo_id: str) -> bytes | None:
+        return self.pictures[photo_id][1]
 
 
 def as_record(offer: Offer) -> Record:

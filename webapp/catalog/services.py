@@ -21,6 +21,8 @@ from webapp.statements import Statement
 
 SAME_GTIN_LIMIT = 20
 SAME_PHOTO_LIMIT = 5
+PHOTOS_PER_RECORD = 3
+PIECES_LIMIT = 20
 BRANDS_LIMIT = 2000
 QUERY_LENGTH = 300
 """Characters of a search text that count; a label's whole text would find everything a little."""
@@ -117,6 +119,14 @@ def find_by_gtin(session: Session, gtin14: str, *, exclude: UUID | None = None) 
     return [_record(row) for row in session.execute(known)]
 
 
+def find_by_digits(session: Session, pieces: Sequence[str], *, exclude: UUID) -> list[Record]:
+    """Named products whose GTIN contains one of these rows of digits, newest first: reads the client's index of
+    numbers through, some 20 ms for 100,000 of them."""
+    alike = or_(*(Product.gtin14.contains(piece, autoescape=True) for piece in pieces[:PIECES_LIMIT]))
+    known = _named(exclude).where(alike).order_by(Product.id.desc()).limit(SAME_GTIN_LIMIT)
+    return [_record(row) for row in session.execute(known)]
+
+
 def find_by_photo(session: Session, photo_hashes: Sequence[str], *, exclude: UUID) -> list[Record]:
     """Products that a person settled and that have a photo with one of these sha256, newest first."""
     having = select(Photo.product_id).where(Photo.sha256.in_(photo_hashes), Photo.replaced_by.is_(None))
@@ -127,6 +137,19 @@ def find_by_photo(session: Session, photo_hashes: Sequence[str], *, exclude: UUI
         .limit(SAME_PHOTO_LIMIT)
     )
     return [_record(row) for row in session.execute(known)]
+
+
+def reference_photos(
+    session: Session, first: Sequence[UUID], *, limit: int, exclude: UUID
+) -> list[tuple[UUID, Record]]:
+    """Photos of known products by id, with their record: those of the products in `first`, then the newest. Of each
+    product its PHOTOS_PER_RECORD first."""
+    photo_id = Photo.id.label("photo_id")
+    known = _named(exclude).add_columns(photo_id).join(Photo, Photo.product_id == Product.id)
+    known = known.where(Photo.client_id == Product.client_id, Photo.position < PHOTOS_PER_RECORD)
+    ordered = known.order_by(Product.id.in_(first).desc(), Product.id.desc(), Photo.position).limit(limit)
+    rows = [dict(row._mapping) for row in session.execute(ordered)]
+    return [(row.pop("photo_id"), Record(source="catalog", **{**row, "id": str(row["id"])})) for row in rows]
 
 
 def search(session: Session, words: str, *, limit: int = 20, exclude: UUID | None = None) -> list[Record]:

@@ -68,17 +68,33 @@ class Record(Fact, frozen=True, kw_only=True):
     currency: str | None = None
 
 
+class ReferencePhoto(Fact, frozen=True, kw_only=True):
+    """A photo of a known product, by the id that `Reference.photo` gives its bytes for."""
+
+    photo_id: str
+    record: Record
+
+
 class Reference(Protocol):
     """The client's own knowledge, looked up by analysis."""
 
     def by_gtin(self, gtin14: str) -> Sequence[Record]:
         """Records with exactly this GTIN, catalog before offers."""
 
+    def by_digits(self, pieces: Sequence[str]) -> Sequence[Record]:
+        """Records whose GTIN contains one of these rows of digits."""
+
     def search(self, text: str, limit: int = 20) -> Sequence[Record]:
         """Records whose name resembles the text, best first; typos are tolerated."""
 
     def brands(self) -> Sequence[str]:
         """Brand names known to the client, as they are written."""
+
+    def photos(self, records: Sequence[Record], limit: int) -> Sequence[ReferencePhoto]:
+        """Photos of these records first, then of other known products, the newest first."""
+
+    def photo(self, photo_id: str) -> bytes | None:
+        """The bytes of a reference photo; None where they are gone. The same bytes for the same id, for ever."""
 
 
 class Offer(Fact, frozen=True, kw_only=True):
@@ -196,6 +212,7 @@ class Evidence(Fact, frozen=True, kw_only=True):
     `kind`: `barcode`, `text`, `hint`, `catalog`, `offer`, `photo`, `reviewer`, `model` or `rule`.
     `says`: one short sentence for a person. `weight`: how much it counts, 0..1.
     `record_id`: the catalog record or offer behind it. `photo_id` and `box`: where on which photo.
+    `reference_photo_id`: the known product's photo that this one was laid beside.
     """
 
     kind: str
@@ -204,6 +221,7 @@ class Evidence(Fact, frozen=True, kw_only=True):
     photo_id: str | None = None
     box: Box | None = None
     record_id: str | None = None
+    reference_photo_id: str | None = None
 
 
 class Alternative(Fact, frozen=True, kw_only=True):
@@ -297,6 +315,8 @@ class Path(StrEnum):
     """A barcode was read, and a record carries its number."""
     SUSPECTED_RECORD = "suspected_record"
     """A record carries a number that was read doubtfully, or printed digits without bars."""
+    PICTURE_RECORD = "picture_record"
+    """A record's photo shows the same package."""
     WORDS_RECORD = "words_record"
     """A record fits the words."""
     BARCODE_ONLY = "barcode_only"

@@ -3,13 +3,15 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
+from webapp import storage
+from webapp.catalog import photos
 from webapp.catalog import services as catalog
 from webapp.database import reading
 from webapp.errors import CircuitOpen
 from webapp.learning import services as learning
 from webapp.learning.calibrations import calibrator_for
 from webapp.phases.calibration import calibrated
-from webapp.phases.facts import Analysis, Offer, PastPrice, Record
+from webapp.phases.facts import Analysis, Offer, PastPrice, Record, ReferencePhoto
 from webapp.phases.rules import keys_of, ruled
 from webapp.providers import asking
 from webapp.providers import services as providers
@@ -47,6 +49,28 @@ class ClientReference:
             with reading() as session:
                 self._brands = sorted({*catalog.brands(session), *providers.brands(session)})
         return self._brands
+
+    def by_digits(self, pieces: Sequence[str]) -> Sequence[Record]:
+        """Catalog records whose GTIN contains one of these rows of digits."""
+        with reading() as session:
+            return catalog.find_by_digits(session, pieces, exclude=self._product_id)
+
+    def photos(self, records: Sequence[Record], limit: int) -> Sequence[ReferencePhoto]:
+        """Photos of the catalog's known products: of these records first, then the newest."""
+        first = [UUID(record.id) for record in records if record.source == "catalog"]
+        with reading() as session:
+            found = catalog.reference_photos(session, first, limit=limit, exclude=self._product_id)
+        return [ReferencePhoto(photo_id=str(photo_id), record=record) for photo_id, record in found]
+
+    def photo(self, photo_id: str) -> bytes | None:
+        """The photo as screens show it; None where it is gone."""
+        with reading() as session:
+            shown = photos.visible(session, UUID(photo_id))
+            key = shown.display_key if shown else None
+        try:
+            return storage.read(key) if key else None
+        except storage.BytesMissing:
+            return None
 
 
 class AskedOffers:

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from webapp.phases.analysis.gallery import Resemblance
 from webapp.phases.analysis.numbers import Number
 from webapp.phases.analysis.words import Label, covered, similarity, telling, words
 from webapp.phases.facts import Hints, Record, Reference
 
 SEARCH_LIMIT = 20
+MOST_QUERIES = 16
 MIN_AGREEMENT = 0.34
 DENIED = 0.2
 """Share of the typed words that must fit a record, else what was typed speaks against it."""
@@ -20,7 +22,8 @@ class Candidate:
     `number`: the GTIN that led to it, None when text did. `on_label`: share of its name's words that stand on the
     label, 0..1. `typed`: likeness to the name that the uploader typed, 0..1, None when none was. `model_seen`: its
     model or SKU stands on the label, `model_typed`: it was typed. `denied`: nothing of what was typed fits it.
-    `same_photo`: the very same photo led to it.
+    `same_photo`: the very same photo led to it. `digits`: how many digits in a row of its GTIN are printed on the
+    label, 0 below LEAST_DIGITS. `picture`: its reference photo, where that shows the same package.
     """
 
     record: Record
@@ -31,12 +34,15 @@ class Candidate:
     model_typed: bool
     denied: bool
     same_photo: bool = False
+    digits: int = 0
+    picture: Resemblance | None = None
 
     @property
     def agreement(self) -> float:
-        """One measure to order candidates by, 0..1.5."""
+        """One measure to order candidates by, 0..2."""
         text = self.on_label if self.typed is None else 0.5 * self.on_label + 0.5 * self.typed
-        return text + (0.3 if self.model_seen or self.model_typed else 0.0) + (0.2 if self.number else 0.0)
+        code = 0.3 if self.model_seen or self.model_typed else 0.0
+        return text + code + (0.2 if self.number else 0.0) + 0.05 * self.digits
 
 
 def by_number(numbers: Iterable[Number], label: Label, hints: Hints, reference: Reference) -> list[Candidate]:
@@ -51,11 +57,13 @@ def by_number(numbers: Iterable[Number], label: Label, hints: Hints, reference: 
 
 
 def by_text(label: Label, hints: Hints, reference: Reference) -> list[Candidate]:
-    """Records whose name fits the label or what was typed, the best first."""
+    """Records whose name fits the label or what was typed, or of whose number a piece is printed, the best first."""
     records: dict[tuple[str, str], Record] = {}
     for query in _queries(label, hints, reference):
         for record in reference.search(query, SEARCH_LIMIT):
             records.setdefault((record.source, record.id), record)
+    for record in reference.by_digits(label.pieces) if label.pieces else ():
+        records.setdefault((record.source, record.id), record)
     found = [candidate(record, None, label, hints) for record in records.values()]
     fitting = [entry for entry in found if entry.agreement >= MIN_AGREEMENT]
     return sorted(fitting, key=lambda entry: (-entry.agreement, entry.record.source != "catalog", entry.record.id))
@@ -86,6 +94,7 @@ def candidate(record: Record, number: Number | None, label: Label, hints: Hints)
         model_seen=_has_code(record, label.words),
         model_typed=model_typed,
         denied=bool(hints.name) and not model_typed and covered(hints.name or "", everything) < DENIED,
+        digits=label.digits_of(record.gtin14) if record.gtin14 else 0,
     )
 
 
@@ -96,11 +105,13 @@ def _has_code(record: Record, among: frozenset[str]) -> bool:
 
 
 def _queries(label: Label, hints: Hints, reference: Reference) -> list[str]:
-    """What to search for, without repetitions: what was typed, the headline, the brand with it, its lines."""
+    """What to search for, without repetitions: what was typed, the headline, the brand with it, its lines, and what
+    else stands on the label, the tallest first."""
     headline = [line.text for line in label.headline(4)]
     joined = " ".join(headline)
     brands = brand_on_label(label, reference.brands())[:1]
     queries = [f"{hints.name or ''} {hints.model or ''}".strip(), joined]
     queries += [f"{brand} {joined}" for brand in brands]
     queries += [text for text in headline if len(telling(text)) > 0]
-    return [query for query in dict.fromkeys(queries) if query]
+    queries += [line.text for line in sorted(label.lines, key=lambda line: -line.box.height) if telling(line.text)]
+    return [query for query in dict.fromkeys(queries) if query][:MOST_QUERIES]

@@ -34,7 +34,7 @@ def name_field(found: Identity, hints: Hints) -> Field:
     confidence = found.weight.confidence
     others = _other_names(found.others, found.best)
     if found.best is not None:
-        evidence = [_record_says(found.best), *_label_shows(found.label, found.best.record.name)]
+        evidence = [*_record_says(found.best), *_label_shows(found.label, found.best.record.name)]
         if hints.name:
             evidence.append(_typed(hints.name, "name"))
             if found.best.typed is not None and found.best.typed < 0.9:
@@ -58,12 +58,12 @@ def gtin_field(found: Identity, *, bars_seen: bool) -> Field:
     if number is not None:
         evidence = list(number.evidence)
         if found.best and record and record.gtin14 == number.gtin14:
-            evidence.append(_record_says(found.best))
+            evidence += _record_says(found.best)
         confidence = max(number.confidence, found.weight.confidence if found.best else 0)
         return _field(number.gtin14, confidence, evidence, others)
     if record is not None and record.gtin14 and found.best:
         most = found.weight.confidence if found.best.same_photo else 60
-        return _field(record.gtin14, min(most, found.weight.confidence), [_record_says(found.best)], others)
+        return _field(record.gtin14, min(most, found.weight.confidence), _record_says(found.best), others)
     says = (
         "Bars were seen on the photos, but no number could be read from them surely."
         if bars_seen
@@ -80,7 +80,7 @@ def brand_field(found: Identity, brands: Sequence[str]) -> tuple[Field, tuple[Al
     if found.best and record and record.brand:
         shown = all(found.label.has(word) for word in words(record.brand))
         confidence = min(98, found.weight.confidence + (2 if shown else 0))
-        evidence = [_record_says(found.best), *_label_shows(found.label, record.brand)]
+        evidence = [*_record_says(found.best), *_label_shows(found.label, record.brand)]
         others = tuple(entry for entry in considered if fold(entry.value) != fold(record.brand))
         own = Alternative(value=record.brand, confidence=confidence)
         return _field(record.brand, confidence, evidence, others[:3]), (own, *others)
@@ -97,7 +97,7 @@ def model_field(found: Identity, hints: Hints) -> Field:
     seen = _models_on(found.label)
     others = tuple(Alternative(value=text, confidence=confidence) for text, confidence, _ in seen)
     if found.best and record and record.model:
-        evidence = [_record_says(found.best), *_label_has_code(found.label, record.model)]
+        evidence = [*_record_says(found.best), *_label_has_code(found.label, record.model)]
         if hints.model:
             evidence.append(_typed(hints.model, "model"))
             if similarity(hints.model, record.model) < 0.9:
@@ -158,13 +158,44 @@ def _other_names(others: Sequence[Candidate], best: Candidate | None) -> tuple[A
     return tuple(Alternative(value=name, confidence=confidence) for name, confidence in list(found.items())[:3])
 
 
-def _record_says(candidate: Candidate) -> Evidence:
+def _record_says(candidate: Candidate) -> list[Evidence]:
+    """The record, with what led to it."""
+    return [*_picture_says(candidate), _known(candidate)]
+
+
+def _picture_says(candidate: Candidate) -> list[Evidence]:
+    seen = candidate.picture
+    if seen is None:
+        return []
+    says = f"A photo of “{candidate.record.name}” shows the same package: {seen.marks} marks lie over each other."
+    return [
+        Evidence(
+            kind="photo",
+            says=says,
+            weight=round(seen.chance, 2),
+            photo_id=seen.photo_id,
+            box=seen.box,
+            record_id=candidate.record.id,
+            reference_photo_id=seen.reference_photo_id,
+        )
+    ]
+
+
+def _known(candidate: Candidate) -> Evidence:
     record, number = candidate.record, candidate.number
     if candidate.same_photo:
         says = f"The very same photo belongs to “{record.name}”, which a person settled."
         return Evidence(kind="photo", says=says, weight=0.9, record_id=record.id)
     where = "The catalog" if record.source == "catalog" else "An offer"
-    by = f"has the barcode {gtin.written(number.gtin14)}" if number else "fits the words"
+    by = (
+        f"has the barcode {gtin.written(number.gtin14)}"
+        if number
+        else f"has a barcode of which {candidate.digits} digits in a row are printed on the label"
+        if candidate.digits
+        else "has this photo"
+        if candidate.picture
+        else "fits the words"
+    )
     says = f"{where} {by}: “{record.name}”" + (f", {_details(record)}." if _details(record) else ".")
     return Evidence(kind=record.source, says=says, weight=0.9 if number else 0.5, record_id=record.id)
 

@@ -1,17 +1,29 @@
 """Which product it is: the path that the evidence takes, and the record at its end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from webapp.phases.analysis import weighing
 from webapp.phases.analysis.candidates import Candidate, by_number, by_text, candidate
+from webapp.phases.analysis.gallery import Resemblance
 from webapp.phases.analysis.numbers import Number, numbers
 from webapp.phases.analysis.weighing import Weight
-from webapp.phases.analysis.words import Label
+from webapp.phases.analysis.words import PIECE, Label, telling
 from webapp.phases.facts import Barcode, Hints, Path, Record, Reference, TextLine
+
+Look = Callable[[Sequence[Record]], Sequence[Resemblance]]
+"""Lays the photos beside the reference photos of these records, and of others: what resembles, the likeliest first."""
 
 MIN_TEXT_AGREEMENT = 0.65
 """Below this the words fit a record too loosely to name it: it is only offered as an alternative."""
+
+
+MIN_CHANCE = 0.2
+"""Below this a reference photo does not name the product."""
+
+
+def _nowhere(_records: Sequence[Record]) -> Sequence[Resemblance]:
+    return ()
 
 
 @dataclass(frozen=True)
@@ -41,9 +53,10 @@ def identify(
     label: Label,
     hints: Hints,
     reference: Reference,
+    look: Look = _nowhere,
 ) -> Identity:
-    """Takes the surest path there is: read number and record, the same photo, suspected number and record, words and
-    record, number or words alone."""
+    """Takes the surest path there is: read number and record, the same photo, suspected number and record, reference
+    photo and record, words and record, number or words alone."""
     read, suspected = numbers(accepted, doubtful, printed)
     number = read[0] if read else None
     everything = (*read, *suspected)
@@ -59,10 +72,21 @@ def identify(
         if found:
             best = found[0]
             led, rivals = best.number or read[0], _rivals(best, found)
-            weight = weighing.known_by_barcode(best, led, label, hints, rivals)
+            against = None
+            if best.on_label < weighing.PARTLY and led.confidence < weighing.BEYOND_DOUBT:
+                against = _named_instead(by_text(label, Hints(), reference), led)
+            weight = weighing.known_by_barcode(best, led, label, hints, rivals, against)
             lead = best.agreement - (found[1].agreement if len(found) > 1 else 0.0)
             return Identity(path, best, led, weight, tuple(found[1:]), everything, label, lead, rivals)
     fitting = [entry for entry in by_text(label, hints, reference) if _may_be(entry, number)]
+    pictured = [
+        replace(candidate(seen.record, None, label, hints), picture=seen)
+        for seen in look([entry.record for entry in fitting])
+        if seen.chance >= MIN_CHANCE
+    ]
+    pictured = [entry for entry in pictured if _may_be(entry, number)]
+    if pictured and not (fitting and fitting[0].digits >= PIECE):
+        return _by_picture(pictured, fitting, number, everything, label)
     lead = fitting[0].agreement - (fitting[1].agreement if len(fitting) > 1 else 0.0) if fitting else 0.0
     if fitting and fitting[0].agreement >= MIN_TEXT_AGREEMENT:
         weight = weighing.known_by_text(fitting[0], lead)
@@ -73,6 +97,25 @@ def identify(
     else:
         path, weight = _without_number(hints, label), weighing.words_only(typed_on_label, label)
     return Identity(path, None, number, weight, tuple(fitting), everything, label, lead)
+
+
+def _by_picture(
+    pictured: Sequence[Candidate],
+    fitting: Sequence[Candidate],
+    number: Number | None,
+    numbers: tuple[Number, ...],
+    label: Label,
+) -> Identity:
+    best = pictured[0]
+    lead = _chance(best) - (_chance(pictured[1]) if len(pictured) > 1 else 0.0)
+    shown = {(entry.record.source, entry.record.id) for entry in pictured}
+    others = [entry for entry in fitting if (entry.record.source, entry.record.id) not in shown]
+    weight = weighing.known_by_picture(best, _chance(best), lead, others[0] if others else None)
+    return Identity(Path.PICTURE_RECORD, best, number, weight, (*pictured[1:], *others), numbers, label, lead)
+
+
+def _chance(entry: Candidate) -> float:
+    return entry.picture.chance if entry.picture else 0.0
 
 
 def _same_photo(hints: Hints, number: Number | None) -> Record | None:
@@ -89,6 +132,15 @@ def _without_number(hints: Hints, label: Label) -> Path:
     if hints.name:
         return Path.TYPED_NAME
     return Path.LABEL_ONLY if label.telling_words else Path.NOTHING
+
+
+def _named_instead(fitting: Sequence[Candidate], number: Number) -> Candidate | None:
+    """A record of another number that the label names in full; common words of one or two do not count."""
+    for entry in fitting:
+        named = entry.on_label >= 0.9 and len(telling(entry.record.name)) >= 3
+        if named and entry.record.gtin14 not in (None, number.gtin14):
+            return entry
+    return None
 
 
 def _rivals(best: Candidate, found: Sequence[Candidate]) -> int:

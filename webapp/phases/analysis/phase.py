@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from webapp.lib.image_errors import ImageError
-from webapp.phases.analysis import fields
+from webapp.phases.analysis import fields, gallery
 from webapp.phases.analysis.barcodes import scan
 from webapp.phases.analysis.carried import carried
 from webapp.phases.analysis.identity import Identity, identify
+from webapp.phases.analysis.likeness import small
 from webapp.phases.analysis.numbers import with_print
-from webapp.phases.analysis.pictures import picture_of
+from webapp.phases.analysis.pictures import Pixels, picture_of
 from webapp.phases.analysis.text import printed_numbers, read_text
 from webapp.phases.analysis.witnesses import assess
 from webapp.phases.analysis.words import Label
@@ -20,6 +21,7 @@ from webapp.phases.facts import (
     Hints,
     Photo,
     PhotoQuality,
+    Record,
     Reference,
     Report,
     TextLine,
@@ -40,6 +42,8 @@ class Seen:
     lines: list[TextLine] = field(default_factory=list)
     qualities: list[PhotoQuality] = field(default_factory=list)
     bars_seen: bool = False
+    small: list[tuple[str, Pixels]] = field(default_factory=list)
+    """Each photo by its id, small, to be laid beside reference photos."""
 
 
 def analyse(photos: Sequence[Photo], hints: Hints, reference: Reference, report: Report) -> Analysis:
@@ -56,7 +60,12 @@ def analyse(photos: Sequence[Photo], hints: Hints, reference: Reference, report:
     label = Label(seen.lines)
     printed = printed_numbers(seen.lines)
     accepted, doubtful = with_print(seen.accepted, seen.doubtful, printed)
-    found = identify(accepted, doubtful, printed, label, hints, reference)
+
+    def look(records: Sequence[Record]) -> Sequence[gallery.Resemblance]:
+        report(90.0, "Comparing with the photos of known products")
+        return gallery.resemblances(seen.small, records, reference)
+
+    found = identify(accepted, doubtful, printed, label, hints, reference, look)
     report(96.0, "Weighing the evidence")
     result = _result(found, accepted, seen, hints, reference)
     report(100.0, "Analysis finished")
@@ -81,6 +90,7 @@ def _read_photo(photo: Photo, seen: Seen, report: Report, start: float, span: fl
     seen.bars_seen = seen.bars_seen or codes.bars_seen
     report(start + 0.4 * span, f"{which}: reading the text")
     seen.lines += read_text(picture)
+    seen.small.append((photo.id, small(picture.rgb)))
 
 
 def _result(found: Identity, accepted: Sequence[Barcode], seen: Seen, hints: Hints, reference: Reference) -> Analysis:

@@ -9,13 +9,18 @@ from dataclasses import dataclass
 from webapp.lib import gtin
 from webapp.phases.analysis.candidates import Candidate
 from webapp.phases.analysis.numbers import Number
-from webapp.phases.analysis.words import Label
+from webapp.phases.analysis.words import PIECE, Label
 from webapp.phases.facts import Hints
 
 READABLE_LABEL = 5
 """Telling words that must be read before their silence about a name counts against it."""
 AGREES, PARTLY = 0.5, 0.25
 """Share of a name's words on the label from which they agree, and agree partly."""
+CLEAR_CHANCE, CLEAR_LEAD = 0.4, 0.15
+"""A reference photo's chance, and its lead over the next known product's, from which it names the product. Chances are
+learned on pairs of a package and its most similar sister, half and half; there are not as many sisters on a dock."""
+NAMED = 0.9
+"""Share of a name's words on the label from which it stands there in full."""
 BEYOND_DOUBT = 97
 """Confidence of a number that three decoders, or two and the printed digits, agree on, without a rival."""
 
@@ -28,8 +33,16 @@ class Weight:
     reasons: tuple[str, ...] = ()
 
 
-def known_by_barcode(candidate: Candidate, number: Number, label: Label, hints: Hints, rivals: int) -> Weight:
-    """A record carries the number that was read. `rivals`: other records for other numbers on the same photos."""
+def known_by_barcode(
+    candidate: Candidate,
+    number: Number,
+    label: Label,
+    hints: Hints,
+    rivals: int,
+    against: Candidate | None = None,
+) -> Weight:
+    """A record carries the number that was read. `rivals`: other records for other numbers on the same photos;
+    `against`: another record that the label names in full."""
     confidence, reasons = (90 if number.confidence >= 85 else 80), []
     if candidate.record.source == "offer":
         confidence -= 4
@@ -39,11 +52,13 @@ def known_by_barcode(candidate: Candidate, number: Number, label: Label, hints: 
         confidence += 3
     elif label.telling_words < READABLE_LABEL:
         confidence -= 4
-    elif number.confidence >= BEYOND_DOUBT:
-        confidence = min(confidence, 82)  # the back of a package often shows ingredients and no name
+    elif number.is_sure and against is None:
+        # The back of a package often shows ingredients and no name, and a misread number would hardly be a known one.
+        confidence = min(confidence, 86)
     else:
         confidence = min(confidence, 72)
-        reasons.append(f"The words on the label do not show “{candidate.record.name}”.")
+        instead = f", but “{against.record.name}”" if against else ""
+        reasons.append(f"The words on the label do not show “{candidate.record.name}”{instead}.")
     if candidate.denied:
         confidence = min(confidence, 70)
         reasons.append(f"What was typed, “{hints.name}”, does not fit “{candidate.record.name}”.")
@@ -75,11 +90,35 @@ def known_by_text(best: Candidate, lead: float) -> Weight:
     typed_exactly = best.typed is not None and best.typed >= 0.95
     if (typed_exactly or best.model_typed) and best.on_label >= AGREES and lead >= 0.1:
         return Weight(85)
-    confidence = 15 + 40 * min(1.0, best.agreement) + (15 if lead >= 0.2 else 5 if lead >= 0.1 else 0)
+    if best.digits >= PIECE and lead >= 0.1:
+        return Weight(86 if best.on_label >= AGREES else 82)
+    if best.digits and best.on_label >= NAMED and lead >= 0.2:
+        return Weight(81)
+    confidence = 5 + 12 * min(1.0, best.agreement) + (25 if lead >= 0.2 else 8 if lead >= 0.1 else 0)
     reasons = ["No barcode was read that the catalog or the offers know; the product was matched by its words only."]
     if lead < 0.1:
         reasons.append("Several known products fit the words about equally well.")
     return Weight(min(74, round(confidence)), tuple(reasons))
+
+
+def known_by_picture(best: Candidate, chance: float, lead: float, by_words: Candidate | None) -> Weight:
+    """A record's photo shows the same package. `lead`: its chance beyond that of the next record's photo; `by_words`:
+    the record that the words fit best, where it is another one."""
+    name = best.record.name
+    confidence, reasons = 60.0, []
+    if chance >= CLEAR_CHANCE and lead >= CLEAR_LEAD:
+        confidence = 80 + 30 * (min(chance, 0.9) - CLEAR_CHANCE)
+    elif lead < CLEAR_LEAD:
+        reasons.append("Photos of several known products look like this one.")
+    else:
+        reasons.append(f"The photo of “{name}” shows a similar package, but not clearly the same.")
+    if by_words is not None and by_words.agreement >= best.agreement + 0.4:
+        confidence = min(confidence, 70)
+        reasons.append(f"The photo looks like “{name}”, but the words fit “{by_words.record.name}”.")
+    if best.denied:
+        confidence = min(confidence, 60)
+        reasons.append(f"What was typed does not fit “{name}”.")
+    return Weight(round(confidence), tuple(reasons))
 
 
 def number_only(number: Number, name_on_label: float | None, hints: Hints) -> Weight:
@@ -103,5 +142,5 @@ def words_only(name_on_label: float | None, label: Label) -> Weight:
     if name_on_label is not None:
         return Weight(62 if name_on_label >= AGREES else 50, (unread, "The name is what the uploader typed."))
     if label.telling_words:
-        return Weight(30, (unread, "The name is a guess from the largest words on the label."))
+        return Weight(10, (unread, "The name is a guess from the largest words on the label."))
     return Weight(0, ("Nothing was found on the photos: no barcode and no text that could be read.",))

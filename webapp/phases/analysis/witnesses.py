@@ -49,7 +49,10 @@ def _counted(found: Identity, qualities: Sequence[PhotoQuality]) -> dict[str, fl
             "model_typed": best.model_typed,
             "denied": best.denied,
             "lead": found.lead,
+            "digits": best.digits,
         }
+        if best.picture is not None:
+            counted["picture"] = best.picture.chance
         if best.typed is not None:
             counted["typed"] = best.typed
     return counted

@@ -14,6 +14,10 @@ WORD = re.compile(r"[^\W_]+")
 FILLER = frozenset(
     WORD.findall("the and for with from aus und mit der die das les des une pour avec sans con del los las")
 )
+LEAST_DIGITS = 6
+"""Digits in a row from which a piece of a number tells anything: fewer are found in dates and tables."""
+PIECE = 10
+"""Digits in a row from which a printed piece stands for a whole number: few products share so many."""
 ALIKE = 84
 """Similarity (0..100) from which a longer word counts as the same, misread letters included."""
 
@@ -64,6 +68,26 @@ class Label:
     def telling_words(self) -> int:
         """How many words it has that could tell one product from another."""
         return sum(1 for word in self.words if len(word) > 2 and not word.isdigit())
+
+    def digits_of(self, gtin14: str) -> int:
+        """How many digits in a row of a number stand printed on it, as where bars are cut off; 0 below LEAST_DIGITS."""
+        number = gtin14.lstrip("0")
+        for length in range(len(number), LEAST_DIGITS - 1, -1):
+            for start in range(len(number) - length + 1):
+                if any(number[start : start + length] in run for run in self._digit_runs):
+                    return length
+        return 0
+
+    @cached_property
+    def pieces(self) -> list[str]:
+        """Every PIECE digits in a row that may be part of a printed number: lines of at most 14 digits."""
+        starts = ((run, at) for run in self._digit_runs if len(run) <= 14 for at in range(len(run) - PIECE + 1))
+        return list(dict.fromkeys(run[at : at + PIECE] for run, at in starts))
+
+    @cached_property
+    def _digit_runs(self) -> list[str]:
+        runs = ("".join(sign for sign in line.text if sign.isdigit()) for line in self.lines)
+        return [run for run in runs if len(run) >= LEAST_DIGITS]
 
     @cached_property
     def _long_words(self) -> list[str]:

@@ -32,6 +32,8 @@ WITNESSES: dict[str, tuple[float, int]] = {
     "model_typed": (1, 1),
     "denied": (1, -1),
     "lead": (1, 1),
+    "digits": (13, 1),
+    "picture": (1, 1),
     "rivals": (3, -1),
     "rule": (1, 1),
     "quality": (100, 1),
