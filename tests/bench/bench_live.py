@@ -2,7 +2,8 @@
 
 `make bench-live [SOCKETS=500] [RATE=200] [SECONDS=20] [ROUNDS=3] [PAGES=100] [DESKS=10] [RECONNECTS=1000]`. Ten
 browsers watch each run (and DESKS more the desk) while a worker commits RATE events a second through the services
-that a slot uses, and PAGES pages a second are read by people who are signed in: desk and product page in turn. The
+that a slot uses, and PAGES pages a second are read by people who are signed in: of five two are the desk with its 50
+rows, two a product's page, one the page for photos. No answer is kept by the readers: each is made and sent whole. The
 clock starts when the commit returns, before anybody is told, and stops when the browser's process has the bytes of a
 state that holds the event; both read the machine's monotonic clock. All of it shares the machine's cores.
 

@@ -201,8 +201,12 @@ class Show:
             sys.exit(f"{waiting} sockets did not come live")
 
     def _pages(self) -> list[bytes]:
-        """Requests for the desk and for one product's page in turn, by people in turn."""
-        paths = [path for run in self._runs for path in ("/", f"/products/{run['product']}")]
+        """Requests by people in turn: of five pages two are the desk, two a product's, one is for taking photos."""
+        paths = [
+            path
+            for one, other in zip(self._runs[::2], self._runs[1::2], strict=True)
+            for path in ("/", f"/products/{one['product']}", "/intake", "/", f"/products/{other['product']}")
+        ]
         return [self._get(path, number) for number, path in enumerate(paths)]
 
     def _get(self, path: str, number: int, *more: str) -> bytes:

@@ -18,12 +18,17 @@ def test_a_stream_matters_only_while_something_of_its_clients_is_watched():
     assert not watched.clients
 
 
-def test_a_stream_that_was_just_rendered_rests_and_then_shows_the_newest():
+def test_streams_of_a_calm_topic_fall_due_together_then_rest_and_then_show_the_newest():
     watched, mine = Watched(pause_seconds=3600), uuid4()
     watched.add("client:a", mine)
     watched.note(1, mine, 1, since=0.0)
-    assert watched.backlog.take(0.0, 10) == (mine, [1])
+    watched.note(2, mine, 1, since=0.0)
+    together_at = watched.backlog.next_at()
+    assert together_at is not None
+    assert watched.backlog.take(together_at - 1, 10) is None
+    assert watched.backlog.take(together_at, 10) == (mine, [1, 2])
     watched.backlog.finish(1, 1)
+    watched.backlog.finish(2, 1)
     watched.note(1, mine, 2, since=0.0)
     watched.note(1, mine, 3, since=0.0)
     rests_until = watched.backlog.next_at()

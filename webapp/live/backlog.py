@@ -4,6 +4,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import islice
+from math import ceil
 from uuid import UUID
 
 MAX_TRIES = 3
@@ -25,7 +26,8 @@ class Due:
 class Backlog:
     """Streams in the order in which they fell due. Many events of one stream are one entry.
 
-    `pause_seconds`: a stream that was just rendered rests for so long.
+    `pause_seconds`: a stream that was just rendered rests for so long; and streams fall due together, twice in that
+    time, since many at once cost little more than one.
     """
 
     def __init__(self, pause_seconds: float = 0.0) -> None:
@@ -40,9 +42,15 @@ class Backlog:
             return
         due = self._due.get(stream_id)
         if due is None:
-            self._due[stream_id] = Due(client_id, seq, since, not_before=self._rests_until.get(stream_id, 0.0))
+            self._due[stream_id] = Due(client_id, seq, since, not_before=self._when(stream_id))
         else:
             due.seq = max(due.seq, seq)
+
+    def _when(self, stream_id: int) -> float:
+        if not self._pause_seconds:
+            return 0.0
+        step = self._pause_seconds / 2
+        return ceil(max(time.monotonic(), self._rests_until.get(stream_id, 0.0)) / step) * step
 
     def take(self, now: float, most: int) -> tuple[UUID, list[int]] | None:
         """What has waited longest, and with it what else of the same client may be rendered now."""

@@ -67,6 +67,8 @@ class Happened(NamedTuple):
 
     card: cards.RunCard | None
     news: log.News
+    counts: dict[str, Frame]
+    """Of each desk, counted once for all streams that were read together."""
 
 
 def read(spans: Sequence[Span]) -> Mapping[int, Happened]:
@@ -75,18 +77,19 @@ def read(spans: Sequence[Span]) -> Mapping[int, Happened]:
         of_streams = cards.ask_streams([span.stream_id for span in spans])
         *of_runs, events = read_together(session, *of_streams, log.ask_news(spans))
         found = {card.stream_id: card for card in cards.cards_of(session, *of_runs)}
-    news = log.news(events)
+    news, counts = log.news(events), dict[str, Frame]()
     return {
-        span.stream_id: Happened(found.get(span.stream_id), news.get(span.stream_id, log.NOTHING)) for span in spans
+        each: Happened(found.get(each), news.get(each, log.NOTHING), counts)
+        for each in (span.stream_id for span in spans)
     }
 
 
 def frames(span: Span, happened: Happened, watched: Callable[[str], bool]) -> Sequence[Frame]:
     """What watchers of a run and of the desks get for the events of the span."""
-    card, news = happened
+    card, news, counts = happened
     with reading() as session:
         if card is None:
-            return _gone(session, span.stream_id, span.seq, watched)
+            return _gone(session, span, counts, watched)
         topic = run_topic(card.id)
         out = _news_of_page(session, topic, card, news, span) if watched(topic) else []
         for user_id in dict.fromkeys((None, card.created_by)):
@@ -94,7 +97,7 @@ def frames(span: Span, happened: Happened, watched: Callable[[str], bool]) -> Se
             if card.is_latest and watched(its_desk):
                 out.append(_row(its_desk, card))
                 if news.moved or not span.after_seq:
-                    out.append(_counts(session, its_desk, user_id))
+                    out.append(_counted(session, its_desk, user_id, counts))
         return out
 
 
@@ -118,19 +121,22 @@ def _news_of_page(session: Session, topic: str, card: cards.RunCard, news: log.N
     return out + lines
 
 
-def _gone(session: Session, stream_id: int, seq: int, watched: Callable[[str], bool]) -> list[Frame]:
+def _gone(session: Session, span: Span, counts: dict[str, Frame], watched: Callable[[str], bool]) -> list[Frame]:
     """The product was removed: its row leaves the desks."""
-    run = session.execute(select(Run).where(Run.stream_id == stream_id)).scalar_one_or_none()
+    run = session.execute(select(Run).where(Run.stream_id == span.stream_id)).scalar_one_or_none()
     out: list[Frame] = []
     if run is None:
         return out
     topic = run_topic(run.id)
     if watched(topic):
-        out.append(Frame(topic, "head", seq, render_template("pipeline/_gone.html", run=run, oob=REPLACE)))
+        out.append(Frame(topic, "head", span.seq, render_template("pipeline/_gone.html", run=run, oob=REPLACE)))
     for user_id in dict.fromkeys((None, run.created_by)):
         its_desk = desk_topic(run.client_id, user_id)
         if watched(its_desk):
-            out += [_no_row(its_desk, run.id, run.product_id, seq), _counts(session, its_desk, user_id)]
+            out += [
+                _no_row(its_desk, run.id, run.product_id, span.seq),
+                _counted(session, its_desk, user_id, counts),
+            ]
     return out
 
 
@@ -181,6 +187,12 @@ def _row(topic: str, card: cards.RunCard) -> Frame:
 
 def _no_row(topic: str, run_id: UUID, product_id: UUID, seq: int) -> Frame:
     return Frame(topic, f"row:{run_id}", seq, f'<li id="row-{product_id}" hx-swap-oob="delete"></li>')
+
+
+def _counted(session: Session, topic: str, user_id: UUID | None, counts: dict[str, Frame]) -> Frame:
+    if topic not in counts:
+        counts[topic] = _counts(session, topic, user_id)
+    return counts[topic]
 
 
 _NOW = select((func.extract("epoch", func.clock_timestamp()) * 1_000_000).label("now"))

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,15 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 # there are few threads; `timeout` above does not cover them.
 _silence_seconds = int(os.environ.get("WEB_SILENCE_SECONDS") or 20)
 
+SWITCH_SECONDS = 0.0005
+"""How long a thread may go on while another one has its answer from the database: a page waits for a few of those, and
+Python's default of 5 ms each is more than all the rest of it."""
+
 
 def post_fork(server: object, worker: Any) -> None:  # noqa: ARG001
     """A worker ends with its master, even if that is killed; its connections inherit the limit from its listeners."""
     die_with_parent(signal.SIGKILL)
+    sys.setswitchinterval(SWITCH_SECONDS)
     for listener in worker.sockets:
         for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             listener.sock.setsockopt(socket.SOL_SOCKET, direction, struct.pack("ll", _silence_seconds, 0))
