@@ -10,6 +10,7 @@
     if (page) page.toggleAttribute("data-stale", !isCurrent);
     const time = heardAt.toLocaleTimeString(document.documentElement.lang, { timeZone: document.body.dataset.timeZone || undefined, hourCycle: "h23" });
     const says = isCurrent ? "" : mark.dataset.says.replace("{time}", time);
+    mark.hidden = isCurrent;
     if (mark.textContent !== says) mark.textContent = says;
   };
 

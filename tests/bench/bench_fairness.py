@@ -82,6 +82,7 @@ def main() -> None:
         bench="fairness",
         ratio=_ratio(other),
         ratio_worst=max(wait.waited / wait.fair for wait in other),
+        late_worst_ms=1000 * max(wait.waited - wait.fair for wait in other),
         ratio_to_first_slot=sum(wait.waited for wait in other) / sum(wait.first for wait in other),
         overtaken=max(wait.overtaken for wait in other),
         wait_p50_ms=1000 * median([wait.waited for wait in other]),
