@@ -35,7 +35,7 @@ from webapp.live.frames import Watcher
 from webapp.pipeline.live import desk_topic, run_topic
 from webapp.pipeline.services import start_run
 
-QUIET_SECONDS = 240
+QUIET_SECONDS = 150
 SCREEN_SECONDS = 60
 WATCHED_RUNS = 6
 
@@ -179,7 +179,11 @@ def _suffer(stack: Stack, app: Flask, seed: int, seconds: float, runs: int, real
         requests=dict(sorted(crowd.answered.statuses.items())),
         sockets_dropped=sum(page.drops for page in pages),
     )
-    account.quiet_s = until(lambda: _settled(crowd, sight), QUIET_SECONDS, "the runs did not come to an end")
+    try:
+        account.quiet_s = until(lambda: _settled(crowd, sight), QUIET_SECONDS, "the runs did not come to an end")
+    except TimeoutError:
+        say(*sight.rows(_LEFT))
+        raise
     account.screens_s = _await_screens(app, pages, staff.watcher, account)
     account.runs = sight.one("SELECT count(*) FROM runs")
     account.broken |= invariants.broken(sight.connection())
@@ -192,6 +196,14 @@ def _suffer(stack: Stack, app: Flask, seed: int, seconds: float, runs: int, real
     stack.remove(*(process.name for process in processes))
     sight.close()
     return account
+
+
+_LEFT = """
+    SELECT r.id::text, r.state, w.id, w.kind, w.state, w.queue, w.attempts, w.crashes, w.waits_for, w.last_error
+    FROM runs r JOIN phases p ON p.run_id = r.id JOIN work w ON w.id = p.work_id
+    WHERE r.is_latest AND r.state <> 'completed' AND w.state NOT IN ('done', 'blocked') LIMIT 20
+"""
+"""What is still on its way, for whoever wants to know why."""
 
 
 def _answers(stack: Stack) -> bool:

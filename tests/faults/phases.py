@@ -69,19 +69,29 @@ def research(identity: facts.Identity, offers: facts.Offers, report: facts.Repor
     )
 
 
-def optimise(identity: facts.Identity, *rest: Any) -> facts.Seo:
+def optimise(
+    identity: facts.Identity, analysis: Any, market: facts.Market, report: facts.Report, *rest: Any, **more: Any
+) -> facts.Seo:
     """Phase 3."""
     if _is_real(identity):
-        return real_optimise(identity, *rest)
-    _toil(rest[-1])
+        return real_optimise(identity, analysis, market, report, *rest, **more)
+    _toil(report)
     return facts.Seo(keywords=(), titles=(), descriptions=(), slug=_made(), structured_data={}, score=0, score_parts=())
 
 
-def compose(identity: facts.Identity, *rest: Any) -> facts.Listing:
+def compose(
+    identity: facts.Identity,
+    analysis: Any,
+    market: facts.Market,
+    seo: facts.Seo,
+    report: facts.Report,
+    *rest: Any,
+    **more: Any,
+) -> facts.Listing:
     """Phase 4."""
     if _is_real(identity):
-        return real_compose(identity, *rest)
-    _toil(rest[-1])
+        return real_compose(identity, analysis, market, seo, report, *rest, **more)
+    _toil(report)
     return facts.Listing(
         title="Nothing",
         bullets=(),
