@@ -16,6 +16,7 @@ from webapp.live.frames import Watcher
 
 ROOT = re.compile(r'<\w+\s+id="([^"]+)"')
 LINE = re.compile(r'id="(event-[^"]+)"')
+DELETE = 'hx-swap-oob="delete"'
 HEAR_SECONDS = 0.3
 AGAIN_SECONDS = 0.3
 
@@ -80,7 +81,7 @@ class Screen:
         self.lines.update(LINE.findall(html))
         found = ROOT.search(html)
         if found and not html.lstrip().startswith("<ol hx-swap-oob"):
-            if 'hx-swap-oob="delete"' in html:
+            if DELETE in html:
                 self.shown.pop(found[1], None)
             else:
                 self.shown[found[1]] = html
@@ -100,6 +101,6 @@ def wrong(app: Flask, screen: Screen, watcher: Watcher) -> list[str]:
         match = ROOT.search(frame.html)
         if frame.key == "log":
             found += [line for line in LINE.findall(frame.html) if line not in screen.lines]
-        elif match and screen.shown.get(match[1]) != frame.html:
+        elif match and screen.shown.get(match[1]) != (None if DELETE in frame.html else frame.html):
             found.append(match[1])
     return found if screen.is_live else [*found, "not live"]
