@@ -161,6 +161,18 @@ def test_a_refusal_is_remembered_too(model, use_models, make_run):
     assert [listing(run).model_notes for run in runs] == [("Tiny was asked in vain: it refused to answer.",)] * 2
 
 
+def test_an_answer_kept_in_a_form_of_old_fails_nobody(model, use_models, make_run):
+    use_models(model.environ(NAME="Tiny"))
+    make_run()
+    answer_bells()
+    with transaction() as session:
+        session.execute(text("""UPDATE ai_answers SET answer = '{"headline": "A pen"}'"""))
+    run = make_run()
+    answer_bells()
+    assert fresh(Run, run.id).state is RunState.COMPLETED
+    assert listing(run).model_notes == ("Tiny was asked in vain: what it answered earlier does not fit any more.",)
+
+
 def test_one_that_is_away_is_left_alone_and_nothing_waits_for_it(app, model, second, use_models, make_run):
     use_models(model.environ(NAME="Tiny"), second.environ(2, NAME="Other"))
     model.always = 500

@@ -7,6 +7,7 @@ helps, the phase goes on without, and `notes` says why.
 import base64
 import time
 from collections.abc import Sequence, Set
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -82,7 +83,9 @@ class Broker:
                 notes.append(f"{away}." if not str(away).endswith(".") else str(away))
                 return None
             if answer["value"] is not None:
-                return msgspec.convert(answer["value"], form)
+                with suppress(msgspec.ValidationError):  # kept by an earlier release, whose form was another
+                    return msgspec.convert(answer["value"], form)
+                answer = {"problem": "what it answered earlier does not fit any more", "said": ""}
             problem = answer["problem"]
             if not answer["said"]:
                 break
