@@ -68,6 +68,17 @@ def test_a_silent_slot_and_work_that_waits_long_are_noticed(admin, alive, make_r
     assert "Work waits for 7 minutes in the heavy queue." in said
 
 
+def test_what_is_paused_does_not_count_as_late(client, admin, alive, make_run):  # noqa: F811
+    make_run()
+    with transaction() as session:
+        session.execute(text("UPDATE work SET run_at = now() - interval '7 minutes' WHERE state = 'ready'"))
+    assert "Work waits for 7 minutes" in admin.get("/watching").text
+    admin.submit("/watching/pauses", {"subject": f"client:{client.id}"})
+    said = admin.get("/watching").text
+    assert "Work waits for" not in said
+    assert "1 thing is paused." in said
+
+
 def test_what_was_done_in_the_last_hour_is_drawn_and_measured(admin, alive, make_run):  # noqa: F811
     make_run()
     empty = admin.get("/watching").text

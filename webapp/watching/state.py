@@ -139,8 +139,11 @@ class State:
 
 _LANES = text("""
     SELECT lane.name, ready.many AS ready, running.many AS running, waiting.many AS waiting,
-           (SELECT min(run_at) FROM work WHERE state = 'ready' AND queue = lane.name AND NOT EXISTS (
-               SELECT FROM pauses WHERE pauses.client_id = work.client_id OR pauses.activity = work.activity)) AS since,
+           (SELECT min(run_at) FROM (
+                SELECT run_at, client_id, activity FROM work WHERE state = 'ready' AND queue = lane.name
+                ORDER BY run_at LIMIT :most) AS oldest
+            WHERE NOT EXISTS (SELECT FROM pauses WHERE pauses.client_id = oldest.client_id)
+              AND NOT EXISTS (SELECT FROM pauses WHERE pauses.activity = oldest.activity)) AS since,
            (SELECT count(*) FROM workers WHERE kind = 'slot' AND lane.name = ANY (string_to_array(queue, ' '))
               AND drain_at IS NULL AND last_seen > clock_timestamp() - make_interval(secs => :silent)) AS slots,
            clock_timestamp() AS now
