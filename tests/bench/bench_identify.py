@@ -3,15 +3,17 @@
 DATA is a folder with a `manifest.json` whose items have `path`, `symbology`, `expected` and `class` (readable, hard:
 should read; partial, unreadable_blur: right is neutral, any other read is wrong; negative: must not read).
 
-The first part times the barcode stage alone, from the decoded picture to the accepted codes, in ROUNDS rounds. With
-a catalog (TSV with the columns `code` and `product_name`) the whole analysis, OCR included, then runs on the items
-that name their record in `catalog_key`, and its confidence is held against whether the record was right.
+The first part times the barcode stage alone, from the decoded picture to the accepted codes, in ROUNDS rounds (0:
+leave it out). With a catalog (TSV with the columns `code` and `product_name`, or a JSON list with reference photos)
+the whole analysis, OCR included, then runs on the items that name their record in `catalog_key` or `expected_class`,
+and its confidence is held against whether the record was right. Several folders, each with its catalog, are pooled.
+With --missing it runs once more on catalogs that lack just the record that would be right: what is accepted then is
+wrong.
 
 The last line is one JSON object.
 """
 
 import argparse
-import csv
 import json
 import math
 import os
@@ -24,18 +26,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rapidfuzz import fuzz, process
-
+from tests.bench import identify_products as products
 from webapp.lib import gtin
-from webapp.lib.text import fold
-from webapp.phases.analysis import analyse
 from webapp.phases.analysis.barcodes import engines, scan
 from webapp.phases.analysis.pictures import picture_of
-from webapp.phases.facts import Barcode, Hints, Photo, Record
+from webapp.phases.facts import Barcode, Photo
 
 SHOULD_READ = {"readable", "hard"}
-ACCEPT = 80
-Z_ONE_SIDED_95 = 1.6449
 
 Item = dict[str, Any]
 
@@ -98,14 +95,14 @@ def figures(outcomes: Sequence[str], milliseconds: Sequence[float]) -> dict[str,
     }
 
 
-def bench_barcodes(folder: Path, items: Sequence[Item], rounds: int) -> dict[str, Any]:
+def bench_barcodes(items: Sequence[tuple[Path, Item]], rounds: int) -> dict[str, Any]:
     """The barcode stage on every photo."""
     engines()
     outcomes: dict[str, str] = {}
     times: dict[str, list[float]] = defaultdict(list)
     megapixels: dict[str, float] = {}
     for round_number in range(rounds):
-        for item in items:
+        for folder, item in items:
             path = item["path"]
             photo = Photo(id=path, file_name=path, data=(folder / path).read_bytes())
             picture = picture_of(photo)
@@ -148,111 +145,39 @@ def bench_barcodes(folder: Path, items: Sequence[Item], rounds: int) -> dict[str
     }
 
 
-class TsvReference:
-    """A catalog in a TSV file, searched in memory."""
-
-    def __init__(self, path: Path) -> None:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-        self.records = [
-            Record(source="catalog", id=row["code"], name=row["product_name"], gtin14=gtin.try_normalise(row["code"]))
-            for row in rows
-            if row["product_name"]
-        ]
-        self._names = [fold(record.name) for record in self.records]
-        self._by_gtin: dict[str, list[Record]] = defaultdict(list)
-        for record in self.records:
-            if record.gtin14:
-                self._by_gtin[record.gtin14].append(record)
-
-    def by_gtin(self, gtin14: str) -> list[Record]:
-        """See Reference."""
-        return self._by_gtin.get(gtin14, [])
-
-    def by_digits(self, pieces: Sequence[str]) -> list[Record]:
-        """See Reference."""
-        return [
-            record for number, found in self._by_gtin.items() if any(p in number for p in pieces) for record in found
-        ]
-
-    def search(self, text: str, limit: int = 20) -> list[Record]:
-        """See Reference."""
-        found = process.extract(fold(text), self._names, scorer=fuzz.token_set_ratio, limit=limit, score_cutoff=55)
-        return [self.records[place] for _, _, place in found]
-
-    def brands(self) -> list[str]:
-        """See Reference."""
-        return []
-
-
-def wilson_lower(right: int, of: int) -> float:
-    """One-sided 95 % lower bound of a share."""
-    if of == 0:
-        return 0.0
-    share, z2 = right / of, Z_ONE_SIDED_95**2
-    middle = share + z2 / (2 * of)
-    return (middle - Z_ONE_SIDED_95 * math.sqrt(share * (1 - share) / of + z2 / (4 * of * of))) / (1 + z2 / of)
-
-
-def calibration_error(answers: Sequence[tuple[int, bool]], bins: int = 10) -> float:
-    """Mean distance of confidence and share right, over bins of equal width, weighted by their size."""
-    groups: dict[int, list[tuple[int, bool]]] = defaultdict(list)
-    for confidence, right in answers:
-        groups[min(bins - 1, confidence * bins // 100)].append((confidence, right))
-    return sum(
-        abs(sum(confidence for confidence, _ in group) / 100 - sum(right for _, right in group))
-        for group in groups.values()
-    ) / max(1, len(answers))
-
-
-def bench_products(folder: Path, items: Sequence[Item], catalog: Path) -> dict[str, Any]:
-    """The whole analysis on every photo whose record in the catalog is known."""
-    reference = TsvReference(catalog)
-    known = {record.id: record for record in reference.records}
-    answers: list[tuple[int, bool]] = []
-    seconds = []
-    print(f"\nconfidence and answer for each photo with a record among the {len(known)} of the catalog")
-    for item in items:
-        record = known.get(str(item.get("catalog_key")))
-        if record is None:
-            continue
-        photo = Photo(id=item["path"], file_name=item["path"], data=(folder / item["path"]).read_bytes())
-        start = time.perf_counter()
-        found = analyse([photo], Hints(), reference, lambda _percent, _step: None)
-        seconds.append(time.perf_counter() - start)
-        right = found.name.value == record.name
-        answers.append((found.confidence, right))
-        print(
-            f"{found.confidence:3} {'right' if right else 'WRONG'} {item['path']}:"
-            f" {found.name.value!r} for {record.name!r}"
-        )
-    accepted = [right for confidence, right in answers if confidence >= ACCEPT]
-    return {
-        "products": len(answers),
-        "accepted_80": len(accepted),
-        "precision_80": round(sum(accepted) / len(accepted), 4) if accepted else None,
-        "precision_80_lower": round(wilson_lower(sum(accepted), len(accepted)), 4),
-        "coverage_80": round(len(accepted) / len(answers), 4) if answers else 0.0,
-        "ece": round(calibration_error(answers), 4),
-        "analysis_p50_s": round(percentile(seconds, 0.5), 2) if seconds else None,
-        "rss_mb_with_ocr": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-    }
-
-
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", nargs="?", default=os.environ.get("DATA"))
-    parser.add_argument("--catalog", default=os.environ.get("CATALOG"))
+    parser.add_argument("data", nargs="*", default=os.environ.get("DATA", "").split())
+    parser.add_argument("--catalog", nargs="*", default=os.environ.get("CATALOG", "").split())
     parser.add_argument("--rounds", type=int, default=int(os.environ.get("ROUNDS", "3")))
+    parser.add_argument("--missing", action="store_true", default=bool(os.environ.get("MISSING")))
     options = parser.parse_args()
-    if not options.data or not (Path(options.data) / "manifest.json").is_file():
-        sys.exit("bench-identify wants a folder with a manifest.json: make bench-identify DATA=DIR")
-    folder = Path(options.data)
-    items = json.loads((folder / "manifest.json").read_text())["items"]
-    result = bench_barcodes(folder, items, max(1, options.rounds))
-    if options.catalog:
-        result |= bench_products(folder, items, Path(options.catalog))
+    folders, catalogs = [Path(name) for name in options.data], [Path(name) for name in options.catalog]
+    if not folders or not all((folder / "manifest.json").is_file() for folder in folders):
+        sys.exit("bench-identify wants folders with a manifest.json: make bench-identify DATA=DIR")
+    if catalogs and len(catalogs) != len(folders):
+        sys.exit("bench-identify wants a catalog for each folder: DATA='ONE TWO' CATALOG='FIRST SECOND'")
+    manifests = [json.loads((folder / "manifest.json").read_text())["items"] for folder in folders]
+    with_codes = [
+        (folder, item)
+        for folder, items in zip(folders, manifests, strict=True)
+        for item in items
+        if "symbology" in item
+    ]
+    result = bench_barcodes(with_codes, options.rounds) if with_codes and options.rounds > 0 else {"folders": {}}
+    asked = list(zip(folders, manifests, catalogs, strict=True)) if catalogs else []
+    if asked:
+        answers = [answer for each in asked for answer in products.ask(*each)]
+        result |= products.figures(answers)
+        for name, found in products.by_folder(answers).items():
+            result["folders"].setdefault(name, {}).update(found)
+    if asked and options.missing:
+        gone = [answer for each in asked for answer in products.ask(*each, missing=True)]
+        result["missing"] = len(gone)
+        result["missing_accepted_80"] = sum(answer.confidence >= products.ACCEPT for answer in gone)
+        by_path = products.by_folder(gone)
+        result["missing_by_folder"] = {name: found["accepted_80"] for name, found in by_path.items()}
     print(json.dumps(result))
 
 
