@@ -7,7 +7,7 @@ from tests.factories import make_client, make_member, make_user
 from tests.pipeline.conftest import answer_bells, client, make_run  # noqa: F401 - fixtures
 from webapp.access.models import Role
 from webapp.database import tenant, transaction
-from webapp.work import registry
+from webapp.work import circuits, registry
 from webapp.work.models import Pause
 
 
@@ -66,6 +66,17 @@ def test_a_silent_slot_and_work_that_waits_long_are_noticed(admin, alive, make_r
     said = admin.get("/watching").text
     assert "1 slot does not answer." in said
     assert "Work waits for 7 minutes in the heavy queue." in said
+
+
+def test_a_service_that_does_not_answer_is_named_with_its_next_try(admin, alive):
+    feed = circuits.Circuit("feed", "The offers feed", threshold=1)
+    with transaction() as session:
+        circuits.failed(session, feed, circuits.Admission(), "it answered 503")
+    for address in ("/watching", "/watching/now"):
+        assert "The offers feed does not answer." in admin.get(address).text
+    page = admin.get("/watching").text
+    assert "it answered 503" in page
+    assert "next try at" in page
 
 
 def test_what_is_paused_does_not_count_as_late(client, admin, alive, make_run):  # noqa: F811

@@ -20,6 +20,7 @@ from webapp.pipeline.models import PhaseName
 from webapp.watching import pauses, services, state, verdict
 from webapp.watching.picture import bars
 from webapp.words import _
+from webapp.work import circuits
 
 bp = Blueprint("watching", __name__, url_prefix="/watching")
 
@@ -32,7 +33,11 @@ MAX_WORKER_ID = 200
 def page() -> ResponseReturnValue:
     """Everything at one look."""
     return render_template(
-        "watching/page.html", **_now(), phases=[name.value for name in PhaseName], reason_most=MAX_REASON
+        "watching/page.html",
+        **_now(),
+        circuits=circuits.overview(db.session()),
+        phases=[name.value for name in PhaseName],
+        reason_most=MAX_REASON,
     )
 
 
