@@ -25,7 +25,8 @@ class Statement:
     statements hears of these too."""
 
     def __init__(self, sql: str) -> None:
-        self._sql = str(text(sql).compile(dialect=_DIALECT))
+        self.sql = sql
+        self._sent = str(text(sql).compile(dialect=_DIALECT))
 
     def execute(self, session: Session | Connection, parameters: Mapping[str, Any]) -> list[Any]:
         """Execute it and return its rows, as named tuples; none where it returns nothing. What is pending in the
@@ -35,7 +36,7 @@ class Statement:
             DBAPIError: as Session.execute does.
         """
         connection = session.connection() if isinstance(session, Session) else session
-        sql = self._sql
+        sql = self._sent
         for listener in connection.dispatch.before_cursor_execute:
             sql, parameters = listener(connection, None, sql, parameters, None, False)
         driver: Any = connection.connection.driver_connection

@@ -162,8 +162,8 @@ def _upsert(table: str, names: tuple[str, ...], *, printed: bool) -> Statement:
 
 
 AS_COLUMNS = ",\n".join(
-    f"(SELECT findings::text FROM {model.__tablename__} JOIN phases ON phases.id = phase_id"  # type: ignore[attr-defined]  # noqa: S608
-    f" WHERE run_id = runs.id AND number = {name.number}) AS {name.value}_found"
+    f"(SELECT findings::text FROM {model.__tablename__} WHERE phase_id ="  # type: ignore[attr-defined]  # noqa: S608
+    f" (SELECT id FROM phases WHERE run_id = runs.id AND number = {name.number})) AS {name.value}_found"
     for name, (model, _, _) in TABLES.items()
 )
 """SQL: what the phases of a row of `runs` found, for `from_columns`."""

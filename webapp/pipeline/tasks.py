@@ -88,23 +88,28 @@ def run_phase(lease: Lease) -> None:
 
 
 # One row, not models: a phase reads a dozen columns of what are some sixty, and changes none of them here. All that a
-# phase may need to know comes with it, since each question of its own would cost as much again.
+# phase may need to know comes with it, since each question of its own would cost as much again. Each step from table to
+# table is a subquery of its own (OFFSET 0), by key: joined, the tables of a fresh database, of which the planner knows
+# nothing yet, are read whole, and a plan that was made then is kept.
 _SUBJECT = Statement(f"""
-    SELECT runs.id, runs.stream_id, runs.hints, runs.product_id,
-           products.catalog_id, products.sku, products.category, products.cost, products.cost_currency,
-           products.listing_texts, products.fixed_fields,
-           {", ".join(f"products.{column}" for column in settling.SETTLED_COLUMNS)},
-           catalogs.pricing_rules, clients.review_threshold, clients.audit_percent, clients.currency,
-           clients.model_uses, phase.id AS phase_id, phase.number,
+    SELECT runs.*, products.*, catalogs.*, clients.*, phase.id AS phase_id, phase.number,
            (SELECT work_id FROM phases WHERE run_id = runs.id AND number = phase.number + 1) AS next_work_id,
            (SELECT json_agg(json_build_array(photos.id, file_name, original_key, sha256) ORDER BY position)::text
               FROM photos WHERE product_id = runs.product_id AND replaced_by IS NULL) AS photos,
            {findings.AS_COLUMNS}
     FROM phases phase
-    JOIN runs ON runs.id = phase.run_id
-    JOIN products ON products.id = runs.product_id
-    JOIN catalogs ON catalogs.id = products.catalog_id
-    JOIN clients ON clients.id = runs.client_id
+    CROSS JOIN LATERAL (
+        SELECT id, stream_id, hints, product_id FROM runs WHERE id = phase.run_id OFFSET 0
+    ) AS runs
+    CROSS JOIN LATERAL (
+        SELECT catalog_id, sku, category, cost, cost_currency, listing_texts, fixed_fields,
+               {", ".join(settling.SETTLED_COLUMNS)}
+        FROM products WHERE id = runs.product_id OFFSET 0
+    ) AS products
+    CROSS JOIN LATERAL (SELECT pricing_rules FROM catalogs WHERE id = products.catalog_id OFFSET 0) AS catalogs
+    CROSS JOIN LATERAL (
+        SELECT review_threshold, audit_percent, currency, model_uses FROM clients WHERE id = phase.client_id OFFSET 0
+    ) AS clients
     WHERE phase.work_id = :work_id
 """)  # noqa: S608 - constants only
 
