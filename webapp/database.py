@@ -41,7 +41,7 @@ from sqlalchemy import Enum as SqlEnum
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import UUID as PgUUID
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
-from sqlalchemy.orm import DeclarativeBase, Session, registry
+from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction, registry
 from uuid_utils.compat import uuid7
 
 from webapp import metrics
@@ -110,6 +110,7 @@ class Tenant:
 
 
 _tenant: ContextVar[Tenant | None] = ContextVar("tenant", default=None)
+_CONNECTION = "connection"
 _SET_CONTEXT = text(
     "SELECT set_config('app.client_id', :client, true), set_config('app.user_id', :user, true),"
     " set_config('app.role', :role, true)"
@@ -147,14 +148,25 @@ def _set_context(connection: Connection) -> None:
     )
 
 
-def _on_begin(_session: Session, _transaction: object, connection: Connection) -> None:
+def _on_begin(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
     """The tenant comes with BEGIN, in one round trip; whatever goes wrong there is said by the plain statement."""
+    session.info[_CONNECTION] = transaction, connection
     context = _tenant.get()
     if context is None:
         return
     driver: Any = connection.connection.driver_connection
     if driver.pgconn.exec_(_begin_as(context)).status != ExecStatus.TUPLES_OK:
         _set_context(connection)
+
+
+def connection_of(session: Session) -> Connection:
+    """The connection of the session's transaction, which begins if need be. `session.connection()` finds the same, at
+    the cost of a statement."""
+    transaction, connection = session.info.get(_CONNECTION, (None, None))
+    if connection is None or transaction is not session.get_transaction() or session.in_nested_transaction():
+        return session.connection()
+    found: Connection = connection
+    return found
 
 
 @lru_cache(maxsize=1024)

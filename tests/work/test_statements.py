@@ -1,7 +1,7 @@
 """Statements past the session: the same transaction, the same tenant, the same errors."""
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from tests.factories import make_client
@@ -53,6 +53,24 @@ def test_a_connection_that_its_server_ended_is_an_outage_and_is_not_used_again(i
             END.execute(session, {})
         assert is_outage(lost.value)
         assert many("any") == 0
+
+
+def test_it_goes_on_after_what_was_rolled_back(in_app):
+    """The driver deallocates what was prepared, by whomever, when something is rolled back."""
+    client = make_client()
+    with tenant(client.id):
+        for fails in (False, True, False):
+            for _ in range(8):  # from the sixth on, the driver has a statement of its own prepared
+                assert many("gone") == 0
+                with transaction() as session:
+                    assert session.execute(text("SELECT 7")).scalar_one() == 7
+            with pytest.raises(ZeroDivisionError), transaction() as session:
+                MAKE.execute(session, {"client": client.id, "kind": "gone"})
+                if fails:
+                    with pytest.raises(DBAPIError), session.begin_nested():
+                        MAKE.execute(session, {"client": None, "kind": "refused"})
+                assert COUNT.execute(session, {"kind": "gone"})[0].many == 1
+                raise ZeroDivisionError
 
 
 def test_who_listens_to_statements_hears_it_and_may_change_it(in_app):
