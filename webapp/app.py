@@ -57,7 +57,11 @@ LIVE_PROVIDERS = {
 """Which module makes the fragments of a topic, by the word before its colon."""
 
 WORK_KINDS = {
-    "phase": Kind(perform="webapp.pipeline.tasks.run_phase", failed="webapp.pipeline.services.phase_failed"),
+    "phase": Kind(
+        perform="webapp.pipeline.tasks.run_phase",
+        failed="webapp.pipeline.services.phase_failed",
+        facts="webapp.pipeline.tasks.facts_of",
+    ),
     "calibration": Kind(perform="webapp.calibration.tasks.fit", failed="webapp.calibration.tasks.fit_failed"),
 }
 """Which code does which kind of background work."""

@@ -90,8 +90,8 @@ def _numbered(named: str) -> _Numbered:
     return _Numbered(sql.encode(), tuple(names), [PyFormat.AUTO] * len(names))
 
 
-@cache
-def _row_of(columns: tuple[str, ...]) -> Any:
+def _row_of(result: Any) -> Any:
+    columns = [result.fname(column).decode() for column in range(result.nfields)]
     return namedtuple("Row", columns, rename=True)
 
 
@@ -103,6 +103,7 @@ class _Prepared:
         self._server = driver.pgconn
         self._adapter: Any = Transformer.from_context(driver)
         self._names: dict[tuple[str, tuple[int, ...]], bytes] = {}
+        self._rows: dict[bytes, Any] = {}
         self._known: set[bytes] = set()
         """Of these names, those that the server is sure to know."""
 
@@ -126,7 +127,7 @@ class _Prepared:
         if not result.nfields:
             return []
         adapter.set_pgresult(result)
-        row = _row_of(tuple(result.fname(column).decode() for column in range(result.nfields)))
+        row = self._rows.get(name) or self._rows.setdefault(name, _row_of(result))
         rows: list[Any] = adapter.load_rows(0, result.ntuples, row._make)
         return rows
 

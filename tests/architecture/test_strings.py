@@ -11,6 +11,7 @@ def test_every_kind_of_work_names_functions(app):
     for kind in app.config[CONFIG_KEY].values():
         assert callable(resolve(kind.perform))
         assert callable(resolve(kind.failed))
+        assert not kind.facts or callable(resolve(kind.facts))
 
 
 @pytest.mark.parametrize("engine", ENGINES.values())

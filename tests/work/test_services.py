@@ -11,6 +11,7 @@ from webapp import queue
 from webapp.database import after_commit, db, tenant, transaction
 from webapp.work import services, tasks
 from webapp.work.events import NewEvent, create_stream, record
+from webapp.work.kinds import CONFIG_KEY, Kind
 from webapp.work.models import WorkState
 from webapp.work.moves import LeaseLost
 
@@ -238,3 +239,39 @@ def test_work_of_a_kind_that_only_a_newer_version_knows_waits_and_says_why(clien
     found = row(work)
     assert (found.state, found.crashes) == ("waiting", 0)
     assert "does not know how to do 'telepathy'" in found.last_error
+
+
+told = []
+
+
+def tell(lease):
+    told.append(lease.facts)
+
+
+def nothing_happens(_session, _moved):
+    """The kinds of these tests never fail."""
+
+
+def what_it_is(session, work_id):
+    return session.execute(text("SELECT args->>'label' FROM work WHERE id = :id"), {"id": work_id}).scalar_one()
+
+
+def nonsense(session, _work_id):
+    return session.execute(text("SELECT 1 / 0")).scalar_one()
+
+
+@pytest.mark.parametrize(("facts", "expected"), [("what_it_is", "Sorting"), ("nonsense", None), ("", None)])
+def test_what_work_wants_to_know_comes_with_its_claim_unless_it_cannot_be_read(app, client, stream, facts, expected):
+    named = {"perform": f"{__name__}.tell", "failed": f"{__name__}.nothing_happens"}
+    kinds = app.config[CONFIG_KEY]
+    app.config[CONFIG_KEY] = {**kinds, "curious": Kind(**named, facts=f"{__name__}.{facts}" if facts else "")}
+    try:
+        client_id, work_id = client.id, make_work(client, stream, kind="curious").id
+        told.clear()
+        tasks.perform(client_id, work_id)
+    finally:
+        app.config[CONFIG_KEY] = kinds
+    assert told == [expected]
+    with transaction() as session:
+        kept = session.execute(text("SELECT state, attempts FROM work WHERE id = :id"), {"id": work_id}).one()
+    assert kept == ("running", 1)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 from flask import current_app
+from sqlalchemy.orm import Session
 
 from webapp import storage
 from webapp.ai.broker import Broker
@@ -62,7 +63,7 @@ class Case:
 
 def run_phase(lease: Lease) -> None:
     """Do the phase that the lease is on."""
-    case = open_case(lease.claim.work_id)
+    case = open_case(lease.claim.work_id) if lease.facts is None else _case(lease.facts)
     name = list(PhaseName)[case.place.number - 1]
     found, inputs = _PHASES[name](case, lease)
     with transaction() as session:
@@ -114,16 +115,25 @@ _SUBJECT = Statement(f"""
 """)  # noqa: S608 - constants only
 
 
+def facts_of(session: Session, work_id: int) -> Any:
+    """What the phase of this work may need to know, as one row; None where its run is gone."""
+    return _SUBJECT.one_or_none(session, {"work_id": work_id})
+
+
 def open_case(work_id: int) -> Case:
-    """What a phase, by its work, may need to know.
+    """What the phase of this work may need to know.
 
     Raises:
         PermanentError: the run is gone.
     """
     with reading() as session:
-        subject = _SUBJECT.one_or_none(session, {"work_id": work_id})
+        subject = facts_of(session, work_id)
     if subject is None:
         raise PermanentError("the run is gone")
+    return _case(subject)
+
+
+def _case(subject: Any) -> Case:
     return Case(
         subject=subject,
         photos=msgspec.json.decode(subject.photos or "[]", type=list[PhotoFile]),

@@ -14,10 +14,12 @@ CONFIG_KEY = "WORK_KINDS"
 class Kind:
     """`perform`: dotted name of `f(lease) -> None`, which ends by `work.services.finish` or `hold` in one transaction,
     or raises. `failed`: dotted name of `f(session, moved) -> None`, called in the transaction in which the work failed
-    for good. `deadline_seconds`: how long one attempt may take."""
+    for good. `facts`: dotted name of `f(session, work_id)`, asked in the claim's own transaction, which spares one; its
+    answer is `lease.facts`. `deadline_seconds`: how long one attempt may take."""
 
     perform: str
     failed: str
+    facts: str = ""
     deadline_seconds: float = 600.0
 
 

@@ -39,8 +39,12 @@ class HandBack(Exception):
 class Lease:
     """What a task gets: the claim, and the means to report. Not thread-safe, except `lost` and `draining`."""
 
-    def __init__(self, claim: Claim, lease_seconds: float, draining: threading.Event) -> None:
+    def __init__(
+        self, claim: Claim, lease_seconds: float, draining: threading.Event, facts: object | None = None
+    ) -> None:
         self.claim = claim
+        self.facts = facts
+        """What the work's kind wants to know at its beginning, read with the claim; None: not read."""
         self.lease_seconds = lease_seconds
         self.draining = draining
         self.lost = threading.Event()

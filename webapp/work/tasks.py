@@ -52,27 +52,34 @@ def perform(client_id: UUID, work_id: int) -> None:
     config: Config = current_app.extensions["lotline_config"]
     try:
         with tenant(client_id):
-            claim = _claim(work_id, config)
-            if claim is not None:
+            lease = _claim(work_id, config)
+            if lease is not None:
+                claim = lease.claim
                 with bound(client_id=client_id, work_id=work_id, **claim.args.get("event", {}), **_run_of(claim)):
-                    _do(Lease(claim, config.lease_seconds, draining), config)
+                    _do(lease, config)
     except DBAPIError:
         log.exception("database_away")
     finally:
         db.session.remove()
 
 
-def _claim(work_id: int, config: Config) -> services.Claim | None:
+def _claim(work_id: int, config: Config) -> Lease | None:
     """The claim, if need be after an outage of the database. If an earlier try was written after all, but its answer
-    was lost, that lease runs out by itself."""
+    was lost, that lease runs out by itself. Facts that cannot be read are left to the work, so that they fail it."""
+    with_facts = True
     while True:
         try:
             with transaction() as session:
                 claim = services.claim(session, work_id, owner(), config.lease_seconds)
+                kind = kinds.find(claim.kind) if claim and with_facts else None
+                facts = kinds.resolve(kind.facts)(session, work_id) if kind and kind.facts else None
                 crash_point("claim.before_commit")
             crash_point("claim.after_commit")
-            return claim
+            return Lease(claim, config.lease_seconds, draining, facts) if claim else None
         except DBAPIError as error:
+            if not is_outage(error) and with_facts:
+                with_facts = False
+                continue
             if not is_outage(error) or draining.is_set():
                 raise
             log.warning("bell_waits_for_database", extra={"work_id": work_id, "reason": str(error).splitlines()[0]})
