@@ -2,10 +2,12 @@
 
 import flask_migrate
 import pytest
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from tests import servers
 from webapp.app import create_app
+from webapp.database import new_id, tenant, transaction
 
 NOT_OURS = ("pg_catalog", "information_schema", "pg_toast")
 
@@ -43,3 +45,11 @@ def test_up_down_and_up_again(fresh):
     flask_migrate.upgrade()
     assert left_over(fresh) == full
     flask_migrate.check()
+
+
+def test_a_row_of_a_fresh_database_is_found_by_its_key_and_not_among_its_clients_rows(fresh):
+    flask_migrate.upgrade()
+    question = text("EXPLAIN SELECT queue FROM work WHERE id = 7 AND state = 'blocked'")
+    with tenant(new_id()), transaction() as session:
+        plan = session.execute(question).scalars().all()
+    assert any("Index Cond" in line and "id = 7" in line for line in plan), plan
