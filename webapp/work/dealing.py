@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection, text
 
 from webapp import queue
+from webapp.statements import Statement
 from webapp.work.priority import MOST_URGENT
 from webapp.work.services import RINGS_PER_CLIENT
 
@@ -40,7 +41,7 @@ MOST_TAKEN = 1000
 SLOT_SECONDS = 15
 """A slot that was not seen for so long is not counted on."""
 
-_LANE = text("""
+_LANE = Statement("""
     SELECT rung.many AS rung, coalesce(extract(epoch FROM clock_timestamp() - rung.oldest), 0) AS hung_seconds,
            (SELECT count(*) FROM work WHERE state = 'running' AND queue = :queue) AS running,
            (SELECT count(*) FROM workers WHERE kind = 'slot' AND :queue = ANY (string_to_array(queue, ' '))
@@ -57,7 +58,7 @@ _TAKE_DOWN = text("""
 # The next few of every client, activity and priority by a loose index scan (one probe for each, however long the
 # backlog), then one of each client in turn. Beyond the window's room only those go that bells rung past the dispatcher
 # have kept waiting.
-_NEXT = text("""
+_NEXT = Statement("""
     WITH RECURSIVE groups AS (
         (SELECT client_id, activity, priority FROM work
          WHERE state = 'ready' AND dispatched_at IS NULL AND queue = :queue
@@ -136,7 +137,7 @@ class Dealer:
 
     def deal(self, connection: Connection, lane: Lane, *, even_if_full: bool) -> list[tuple[UUID, int]]:
         """Mark what is to be rung for next; the caller commits and rings for it, in this order."""
-        now = connection.execute(_LANE, {"queue": lane.name, "slot_seconds": SLOT_SECONDS}).one()
+        now = _LANE.execute(connection, {"queue": lane.name, "slot_seconds": SLOT_SECONDS})[0]
         rung = now.rung
         taken = self._take_down(connection, lane) if rung and now.hung_seconds > HUNG_SECONDS else 0
         if taken:
@@ -149,7 +150,7 @@ class Dealer:
         lane.has_rung = False
         if not room and not even_if_full:
             return []
-        bells = connection.execute(_NEXT, self._parameters(lane, room)).all()
+        bells = _NEXT.execute(connection, self._parameters(lane, room))
         lane.has_rung = bool(bells)
         return [(bell.client_id, bell.id) for bell in bells]
 

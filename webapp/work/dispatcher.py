@@ -24,6 +24,7 @@ from webapp import metrics, queue, storage
 from webapp.config import Config
 from webapp.crashpoints import crash_point
 from webapp.database import system_engine
+from webapp.statements import Statement
 from webapp.work import circuits, registry
 from webapp.work.dealing import WINDOWS, Dealer, Lane
 from webapp.work.events import NewEvent, append
@@ -39,18 +40,18 @@ SWEEP_EVERY_SECONDS = 3600.0
 BATCH = 100
 EPOCH_KEY = "lotline:epoch"
 
-_EXPIRED = text("""
+_EXPIRED = Statement("""
     SELECT id FROM work WHERE state = 'running' AND lease_until < clock_timestamp()
     ORDER BY id LIMIT :batch FOR UPDATE SKIP LOCKED
 """)
-_DUE = text("""
+_DUE = Statement("""
     SELECT id FROM work WHERE state = 'waiting' AND run_at <= clock_timestamp()
     ORDER BY id LIMIT :batch FOR UPDATE SKIP LOCKED
 """)
 _FORGET_BELLS = text(
     "UPDATE work SET dispatched_at = NULL WHERE state = 'ready' AND queue = :queue AND dispatched_at < :before"
 )
-_RUNG = text("""
+_RUNG = Statement("""
     SELECT count(*), count(*) FILTER (WHERE dispatched_at < clock_timestamp() - make_interval(secs => :lease))
     FROM (SELECT dispatched_at FROM work
           WHERE state = 'ready' AND queue = :queue AND dispatched_at IS NOT NULL LIMIT 1000) AS rung
@@ -125,14 +126,14 @@ class Dispatcher:
         for lane in self._dealer.lanes:
             self._deal(lane, even_if_full=thorough)
 
-    def _take(self, which: object, handle: Callable[[Connection, int], "tuple[UUID, int, int]"]) -> None:
+    def _take(self, which: Statement, handle: Callable[[Connection, int], "tuple[UUID, int, int]"]) -> None:
         """Handle the rows one transaction each, so that a stream's lock is held for one event only."""
         while True:
             with self._engine.begin() as connection:
-                work_id = connection.execute(which, {"batch": 1}).scalar_one_or_none()  # type: ignore[call-overload]
-                if work_id is None:
+                found = which.one_or_none(connection, {"batch": 1})
+                if found is None:
                     return
-                client_id, stream_id, seq = handle(connection, work_id)
+                client_id, stream_id, seq = handle(connection, found.id)
                 crash_point("reap.before_commit")
             crash_point("reap.after_commit")
             queue.publish([{"client": str(client_id), "stream": stream_id, "seq": seq}], self._redis)
@@ -205,7 +206,7 @@ class Dispatcher:
     def _rering(self, lane: str) -> None:
         """Bells older than a lease whose message is no longer in Redis were lost on the way: ring them again."""
         with self._engine.begin() as connection:
-            rung, old = connection.execute(_RUNG, {"queue": lane, "lease": self._config.lease_seconds}).one()
+            rung, old = _RUNG.execute(connection, {"queue": lane, "lease": self._config.lease_seconds})[0]
             if not old:
                 return
             try:
