@@ -117,7 +117,6 @@ class Renderer:
         # What is news now was not there when we looked last, whatever has kept us from looking again.
         self._judge(heard, changed, looked_before)
         self._render_due(now, self._pages)
-        self.hub.flush()  # somebody looks at each of these
         self._render_due(now, self._calm)
         self._tell_how_fresh(even_if_not_fresher=is_time)
         self.hub.flush()
@@ -219,6 +218,8 @@ class Renderer:
                 happened = self._read(spans, found, session)
                 for stream_id in found:
                     self._try(found[stream_id], spans[stream_id], happened, session, watched)
+                    if watched is self._pages:
+                        self.hub.flush()  # somebody looks at just this
         except SQLAlchemyError as error:
             log.warning("fragments_wait_for_database", extra={"reason": _first_line(error)})
             backlog.sit_out(OUTAGE_PAUSE_SECONDS)
