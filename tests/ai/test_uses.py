@@ -23,18 +23,18 @@ from webapp.pipeline.models import PhaseName, Run, RunState
 from webapp.pipeline.services import start_run
 from webapp.pipeline.tasks import ENGINES
 
-SAID = {"name": "Stabilo point 88 fineliner", "brand": "Stabilo", "model": "88", "candidate": None}
+SAID = {"name": "Stabilo point 88 fineliner", "brand": "Stabilo", "model": "88"}
 DECISION = {"name": "Stabilo point 88 fineliner", "brand": "Stabilo", "model": "88", "condition": "new", "gtin": ""}
 
 
-def unsure(photos, hints, reference, report):
+def unsure(photos, hints, reference, report, model=None):
     """An analysis that found nothing."""
     assessment = facts.Assessment(path=facts.Path.NOTHING, raw=0, shown=0)
     found = dict.fromkeys(("name", "brand", "model", "condition", "gtin"), NOTHING)
     return facts.Analysis(**found, confidence=0, reasons=("Nothing was found.",), assessment=assessment)
 
 
-def sure(photos, hints, reference, report):
+def sure(photos, hints, reference, report, model=None):
     """One that needs no help."""
     name = facts.Field(value="Pen", confidence=95)
     assessment = facts.Assessment(path=facts.Path.BARCODE_RECORD, raw=95, shown=95)

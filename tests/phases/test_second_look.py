@@ -8,7 +8,7 @@ from webapp.phases.second_look import ALONE, ON_LABEL, is_wanted, second_look
 
 NOTHING = Field()
 BOX = Box(left=0.1, top=0.1, width=0.5, height=0.1)
-SAID = {"name": "Philips HD9350 kettle", "brand": "Philips", "model": "HD9350", "candidate": None}
+SAID = {"name": "Philips HD9350 kettle", "brand": "Philips", "model": "HD9350"}
 
 
 def analysis(path=Path.LABEL_ONLY, confidence=30, **changes):
@@ -74,29 +74,13 @@ def test_what_a_person_settled_stays():
 
 @pytest.mark.parametrize("odd", ["", "  ", "!!!", "4006381333931", "Kettle 40063813", "4006 3813 3393 1"])
 def test_what_is_no_name_or_may_be_a_barcode_is_dropped(odd):
-    found, _ = look(analysis(), {"name": odd, "brand": odd, "model": odd, "candidate": None})
+    found, _ = look(analysis(), {"name": odd, "brand": odd, "model": odd})
     assert (found.name, found.brand, found.model) == (NOTHING, NOTHING, NOTHING)
 
 
 def test_long_words_are_cut():
     found, _ = look(analysis(), SAID | {"name": "word " * 99})
     assert len(found.name.value) <= 200
-
-
-def test_of_candidates_the_chosen_one_comes_first_and_a_person_decides():
-    name = Field(
-        value="Kettle 1",
-        confidence=60,
-        evidence=(Evidence(kind="catalog", says="It fits the words.", record_id="r1"),),
-        alternatives=(Alternative(value="Kettle 2", confidence=50), Alternative(value="Kettle 3", confidence=40)),
-    )
-    found, model = look(analysis(path=Path.WORDS_RECORD, name=name), SAID | {"name": None, "candidate": 3})
-    assert model.asked[0].known["candidates"] == {"1": "Kettle 1", "2": "Kettle 2", "3": "Kettle 3"}
-    assert (found.name.value, found.name.confidence) == ("Kettle 1", 60)
-    assert [other.value for other in found.name.alternatives] == ["Kettle 3", "Kettle 2"]
-    for none_of_them in (0, 4, -1, 10**9):
-        same, _ = look(analysis(path=Path.WORDS_RECORD, name=name), SAID | {"name": None, "candidate": none_of_them})
-        assert same.name == name
 
 
 def test_words_on_the_label_are_data_apart_from_the_task():

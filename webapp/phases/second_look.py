@@ -10,7 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from webapp.lib.text import clean, code, contains_words, cut, fold
+from webapp.lib.text import clean, code, contains_words, cut
 from webapp.phases.facts import (
     Alternative,
     Analysis,
@@ -37,7 +37,6 @@ _TASK = """The photos show one product. Say what it is.
 - name: what a shop would call it, in the language of its label, at most 120 characters.
 - brand: as it is written there.
 - model: model or part number; never a barcode number.
-- candidate: the number of the candidate in the data that is this very product, null if none is.
 Give null for what the photos and the data do not show. Do not guess."""
 
 Text = Annotated[str, msgspec.Meta(max_length=500)]
@@ -49,7 +48,6 @@ class Seen(msgspec.Struct, forbid_unknown_fields=True):
     name: Text | None
     brand: Text | None
     model: Text | None
-    candidate: int | None
 
 
 def is_wanted(found: Analysis, threshold: int) -> bool:
@@ -59,11 +57,9 @@ def is_wanted(found: Analysis, threshold: int) -> bool:
 
 def second_look(found: Analysis, photos: Sequence[Photo], hints: Hints, model: Model) -> Analysis:
     """The analysis with what a model says beside it; as it was where no model answers."""
-    candidates = _candidates(found)
     known: dict[str, object] = {
         "typed by the uploader": {"name": hints.name, "model": hints.model},
         "read on the label": [cut(line.text, 200) for line in found.text_lines[:MOST_LINES]],
-        "candidates": {str(number): cut(name, 200) for number, name in enumerate(candidates, 1)},
     }
     question = Question(use=ModelUse.ANALYSIS, task=_TASK, known=known, photos=tuple(photos), max_tokens=MAX_TOKENS)
     answer = model.ask(question, Seen)
@@ -75,15 +71,7 @@ def second_look(found: Analysis, photos: Sequence[Photo], hints: Hints, model: M
         name: _beside(getattr(found, name), _said(answer, name), answer.by, label, may_replace=is_guess)
         for name in _LIMITS
     }
-    if answer.value.candidate is not None and 1 <= answer.value.candidate <= len(candidates):
-        fields["name"] = _chosen(fields["name"], candidates[answer.value.candidate - 1], answer.by)
     return msgspec.structs.replace(found, **fields)
-
-
-def _candidates(found: Analysis) -> list[str]:
-    """Names of known products that the product may be; a guess from the label is none of them."""
-    records = [found.name.value] if any(item.record_id for item in found.name.evidence) else []
-    return [name for name in [*records, *(other.value for other in found.name.alternatives)] if name]
 
 
 def _said(answer: Answer[Seen], name: str) -> str | None:
@@ -111,14 +99,6 @@ def _beside(field: Field, said: str | None, by: str, label: str, *, may_replace:
     says = Evidence(kind="model", says=evidence, weight=WEIGHT)
     kept = field.evidence if field.value is not None else ()
     return Field(value=said, confidence=confidence, evidence=(says, *kept), alternatives=others, written_by="model")
-
-
-def _chosen(field: Field, candidate: str, by: str) -> Field:
-    """A tie between candidates: the one that a model takes is named first among the others; a person decides."""
-    if field.value is not None and fold(field.value) == fold(candidate):
-        return _with(field, f"{by} takes this one of the candidates.")
-    others = sorted(field.alternatives, key=lambda other: fold(other.value) != fold(candidate))
-    return _with(field, f"{by} takes “{candidate}” of the candidates.", tuple(others))
 
 
 def _with(field: Field, says: str, alternatives: tuple[Alternative, ...] | None = None) -> Field:

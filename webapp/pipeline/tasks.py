@@ -179,14 +179,14 @@ def _analysis(case: Case, lease: Lease) -> Result:
         facts.Photo(id=str(photo.id), file_name=photo.file_name, data=storage.read(photo.original_key))
         for photo in case.photos
     ]
-    found = _engine(PhaseName.ANALYSIS)(photos, hints, ClientReference(case.subject.product_id), lease.report)
+    reference, broker = ClientReference(case.subject.product_id), _broker(case, lease)
+    found = _engine(PhaseName.ANALYSIS)(photos, hints, reference, lease.report, **asked(broker))
     found = with_experience(found, case.subject.catalog_id, case.threshold)
     found = settling.keep_fixed(found, case.subject)
-    broker = _broker(case, lease)
     if broker is not None and is_wanted(found, case.threshold):
         lease.report(98, "Asking a model for a second look")
-        found = noted(second_look(found, photos, hints, broker), broker)
-    return found, (hints, [photo.sha256 for photo in case.photos])
+        found = second_look(found, photos, hints, broker)
+    return noted(found, broker), (hints, [photo.sha256 for photo in case.photos])
 
 
 def _market(case: Case, lease: Lease) -> Result:

@@ -24,6 +24,7 @@ class Candidate:
     model or SKU stands on the label, `model_typed`: it was typed. `denied`: nothing of what was typed fits it.
     `same_photo`: the very same photo led to it. `digits`: how many digits in a row of its GTIN are printed on the
     label, 0 below LEAST_DIGITS. `picture`: its reference photo, where that shows the same package.
+    `taken_by`: the language model that took it among several that fit about equally well.
     """
 
     record: Record
@@ -36,6 +37,7 @@ class Candidate:
     same_photo: bool = False
     digits: int = 0
     picture: Resemblance | None = None
+    taken_by: str = ""
 
     @property
     def agreement(self) -> float:

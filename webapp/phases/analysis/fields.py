@@ -160,7 +160,14 @@ def _other_names(others: Sequence[Candidate], best: Candidate | None) -> tuple[A
 
 def _record_says(candidate: Candidate) -> list[Evidence]:
     """The record, with what led to it."""
-    return [*_picture_says(candidate), _known(candidate)]
+    return [*_picture_says(candidate), _known(candidate), *_model_says(candidate)]
+
+
+def _model_says(candidate: Candidate) -> list[Evidence]:
+    if not candidate.taken_by:
+        return []
+    says = f"{candidate.taken_by} takes it among several known products that fit about equally well."
+    return [Evidence(kind="model", says=says, weight=0.3, record_id=candidate.record.id)]
 
 
 def _picture_says(candidate: Candidate) -> list[Evidence]:

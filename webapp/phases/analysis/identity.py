@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from webapp.phases.analysis import weighing
+from webapp.phases.analysis import ties, weighing
 from webapp.phases.analysis.candidates import Candidate, by_number, by_text, candidate
 from webapp.phases.analysis.gallery import Resemblance
 from webapp.phases.analysis.numbers import Number, numbers
@@ -54,9 +54,10 @@ def identify(
     hints: Hints,
     reference: Reference,
     look: Look = _nowhere,
+    choose: ties.Choose = ties.nobody,
 ) -> Identity:
     """Takes the surest path there is: read number and record, the same photo, suspected number and record, reference
-    photo and record, words and record, number or words alone."""
+    photo and record, words and record, number or words alone. `choose`: who breaks ties among the words' records."""
     read, suspected = numbers(accepted, doubtful, printed)
     number = read[0] if read else None
     everything = (*read, *suspected)
@@ -89,6 +90,7 @@ def identify(
         return _by_picture(pictured, fitting, number, everything, label)
     lead = fitting[0].agreement - (fitting[1].agreement if len(fitting) > 1 else 0.0) if fitting else 0.0
     if fitting and fitting[0].agreement >= MIN_TEXT_AGREEMENT:
+        fitting = ties.untied(fitting, lead, choose)
         weight = weighing.known_by_text(fitting[0], lead)
         return Identity(Path.WORDS_RECORD, fitting[0], number, weight, tuple(fitting[1:]), everything, label, lead)
     typed_on_label = label.share(hints.name) if hints.name else None

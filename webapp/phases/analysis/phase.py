@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from webapp.lib.image_errors import ImageError
-from webapp.phases.analysis import fields, gallery
+from webapp.phases.analysis import fields, gallery, ties
 from webapp.phases.analysis.barcodes import scan
 from webapp.phases.analysis.carried import carried
 from webapp.phases.analysis.identity import Identity, identify
@@ -19,6 +19,7 @@ from webapp.phases.facts import (
     Analysis,
     Barcode,
     Hints,
+    Model,
     Photo,
     PhotoQuality,
     Record,
@@ -46,11 +47,14 @@ class Seen:
     """Each photo by its id, small, to be laid beside reference photos."""
 
 
-def analyse(photos: Sequence[Photo], hints: Hints, reference: Reference, report: Report) -> Analysis:
+def analyse(
+    photos: Sequence[Photo], hints: Hints, reference: Reference, report: Report, model: Model | None = None
+) -> Analysis:
     """Reads codes and text on every photo, judges the photos, and identifies the product with what `reference` knows.
 
-    Deterministic. `report` is called before every step of every photo and may raise to cancel: what it raises is
-    passed on. A photo that cannot be decoded gets score 0 and a sentence; it does not stop the others.
+    Deterministic, but for a `model` that may break ties. `report` is called before every step of every photo and may
+    raise to cancel: what it raises is passed on. A photo that cannot be decoded gets score 0 and a sentence; it does
+    not stop the others.
     """
     seen = Seen()
     for number, photo in enumerate(photos):
@@ -65,7 +69,8 @@ def analyse(photos: Sequence[Photo], hints: Hints, reference: Reference, report:
         report(90.0, "Comparing with the photos of known products")
         return gallery.resemblances(seen.small, records, reference)
 
-    found = identify(accepted, doubtful, printed, label, hints, reference, look)
+    choose = ties.chooser(model, photos, label, hints) if model is not None else ties.nobody
+    found = identify(accepted, doubtful, printed, label, hints, reference, look, choose)
     report(96.0, "Weighing the evidence")
     result = _result(found, accepted, seen, hints, reference)
     report(100.0, "Analysis finished")
