@@ -1,0 +1,135 @@
+"""Findings of phase 1."""
+
+from enum import StrEnum
+
+import msgspec
+
+from webapp.phases.facts.base import Fact
+from webapp.phases.facts.fields import Alternative, Box, Field
+
+
+class Element(Fact, frozen=True, kw_only=True):
+    """One thing that a GS1 carrier says: `ai` is its application identifier, `key` our name for it (`lot`, `expiry`,
+    `best_before`, `serial`, `count`, `net_weight`, …), `value` as people read it, `raw` as it stands in the code."""
+
+    ai: str
+    key: str
+    value: str
+    raw: str
+
+
+class Barcode(Fact, frozen=True, kw_only=True):
+    """One code that the decoders agreed on.
+
+    `format`: `EAN13`, `EAN8`, `UPCA`, `UPCE`, `ITF14`, `CODE128`, `CODE39`, `QR`, `DATAMATRIX`, … in upper case.
+    `gtin14`: the code normalised to 14 digits where it is a valid GTIN, else None.
+    `votes`: reads that gave this text, `runner_up`: reads of the strongest rival on the same photo.
+    `restricted`: in-store, coupon or other number that is not a world-wide product number.
+    `elements`: what a GS1 carrier says, the product's number included; empty for other codes.
+    """
+
+    photo_id: str
+    text: str
+    format: str
+    gtin14: str | None = None
+    votes: int = 1
+    runner_up: int = 0
+    decoders: tuple[str, ...] = ()
+    box: Box | None = None
+    restricted: bool = False
+    elements: tuple[Element, ...] = ()
+
+
+class Carried(Fact, frozen=True, kw_only=True):
+    """A fact about this very item or lot that a GS1 carrier on it says; `key` as in Element."""
+
+    key: str
+    field: Field
+
+
+class TextLine(Fact, frozen=True, kw_only=True):
+    """One line of text that OCR read on a photo; `confidence` 0..100, `height` as a fraction of the photo's."""
+
+    photo_id: str
+    text: str
+    confidence: int
+    box: Box
+
+
+POOR = 70
+"""Quality score at and below which a photo is worth taking again while the item is in the hand."""
+
+
+class PhotoQuality(Fact, frozen=True, kw_only=True):
+    """How usable one photo is. `score` 0..100; `problems`: keys such as `blurred`, `dark`, `bright`, `small`;
+    `says`: one sentence for the uploader, empty when nothing is wrong."""
+
+    photo_id: str
+    score: int
+    problems: tuple[str, ...] = ()
+    says: str = ""
+
+
+class Path(StrEnum):
+    """The way that the evidence took to the product. Each has its own calibrator."""
+
+    SAME_PHOTO = "same_photo"
+    """The very same photo belongs to a product that a person settled."""
+    BARCODE_RECORD = "barcode_record"
+    """A barcode was read, and a record carries its number."""
+    SUSPECTED_RECORD = "suspected_record"
+    """A record carries a number that was read doubtfully, or printed digits without bars."""
+    PICTURE_RECORD = "picture_record"
+    """A record's photo shows the same package."""
+    WORDS_RECORD = "words_record"
+    """A record fits the words."""
+    BARCODE_ONLY = "barcode_only"
+    """A barcode was read that no record knows."""
+    TYPED_NAME = "typed_name"
+    """Neither barcode nor record; the uploader typed a name."""
+    LABEL_ONLY = "label_only"
+    """Neither barcode nor record; the label has words."""
+    NOTHING = "nothing"
+    """Everything was tried, nothing was found: no guess."""
+
+
+class Assessment(Fact, frozen=True, kw_only=True):
+    """What the witnesses said, as numbers: all that a calibrator needs, so that it can be fitted again later.
+
+    `witnesses`: by name, what `phases.analysis.witnesses` counted. `raw`: the product's confidence by the defaults,
+    0..100, and `fields` those of the fields. `shown`: what was made of it. `calibrator`: the version of the one that
+    did, None for the defaults. `doubts`: everything that speaks against it, whatever the confidence.
+    """
+
+    path: Path
+    raw: int
+    shown: int
+    witnesses: dict[str, float] = msgspec.field(default_factory=dict)
+    fields: dict[str, int] = msgspec.field(default_factory=dict)
+    calibrator: int | None = None
+    doubts: tuple[str, ...] = ()
+
+
+class Analysis(Fact, frozen=True, kw_only=True):
+    """Findings of phase 1. `confidence` is the product's, 0..100; `reasons`: why a person is asked, in plain words,
+    empty when nobody is. `image_quality_score` is the best photo's score. `assessment` is None where a person had
+    settled the product before: it says nothing about the machine."""
+
+    name: Field
+    model: Field
+    brand: Field
+    condition: Field
+    gtin: Field
+    condition_details: str | None = None
+    categories: tuple[Alternative, ...] = ()
+    brands: tuple[Alternative, ...] = ()
+    barcodes: tuple[Barcode, ...] = ()
+    carried: tuple[Carried, ...] = ()
+    text_lines: tuple[TextLine, ...] = ()
+    photos: tuple[PhotoQuality, ...] = ()
+    image_quality_score: int = 0
+    confidence: int = 0
+    reasons: tuple[str, ...] = ()
+    assessment: Assessment | None = None
+    model_notes: tuple[str, ...] = ()
+    """Where a language model was to help and did not: why, in sentences."""

@@ -1,0 +1,50 @@
+"""A found value with its evidence."""
+
+from webapp.phases.facts.base import Fact
+
+
+class Box(Fact, frozen=True, kw_only=True):
+    """A rectangle on the upright photo, as fractions 0..1 of its width and height."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+class Evidence(Fact, frozen=True, kw_only=True):
+    """One reason to believe a value.
+
+    `kind`: `barcode`, `text`, `hint`, `catalog`, `offer`, `photo`, `reviewer`, `model` or `rule`.
+    `says`: one short sentence for a person. `weight`: how much it counts, 0..1.
+    `record_id`: the catalog record or offer behind it. `photo_id` and `box`: where on which photo.
+    `reference_photo_id`: the known product's photo that this one was laid beside.
+    """
+
+    kind: str
+    says: str
+    weight: float = 1.0
+    photo_id: str | None = None
+    box: Box | None = None
+    record_id: str | None = None
+    reference_photo_id: str | None = None
+
+
+class Alternative(Fact, frozen=True, kw_only=True):
+    """A value that lost, with its confidence."""
+
+    value: str
+    confidence: int
+
+
+class Field(Fact, frozen=True, kw_only=True):
+    """A found value. `value=None` with evidence means: looked for and not found.
+
+    `written_by`: `machine`, `model` (a language model wrote it) or `reviewer`.
+    """
+
+    value: str | None = None
+    confidence: int = 0
+    evidence: tuple[Evidence, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    written_by: str = "machine"
