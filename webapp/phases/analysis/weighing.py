@@ -1,7 +1,8 @@
 """How sure the identification is, 0..100, by the path that led to it, and why a person is asked.
 
-Conservative defaults, set by reasoning, not fitted: only a number that decoders agree on, or that the client's own
-records know, can pass 80. Each path has its own function, so that a fitted calibrator can take its place.
+Cautious defaults of few constants: only a number that decoders agree on or that is printed in pieces, or a reference
+photo that leads clearly, can pass 80; their levels were held against the photos of `bench-identify`. Each path has its
+own function, so that a fitted calibrator can take its place.
 """
 
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ def known_by_barcode(
 ) -> Weight:
     """A record carries the number that was read. `rivals`: other records for other numbers on the same photos;
     `against`: another record that the label names in full."""
-    confidence, reasons = (90 if number.confidence >= 85 else 80), []
+    confidence, reasons = (90 if number.confidence >= 85 else 84), []
     if candidate.record.source == "offer":
         confidence -= 4
     if candidate.on_label >= AGREES:
@@ -54,7 +55,7 @@ def known_by_barcode(
         confidence -= 4
     elif number.is_sure and against is None:
         # The back of a package often shows ingredients and no name, and a misread number would hardly be a known one.
-        confidence = min(confidence, 86)
+        confidence = min(confidence, 92)
     else:
         confidence = min(confidence, 72)
         instead = f", but “{against.record.name}”" if against else ""
@@ -91,9 +92,9 @@ def known_by_text(best: Candidate, lead: float) -> Weight:
     if (typed_exactly or best.model_typed) and best.on_label >= AGREES and lead >= 0.1:
         return Weight(85)
     if best.digits >= PIECE and lead >= 0.1:
-        return Weight(86 if best.on_label >= AGREES else 82)
+        return Weight(90 if best.on_label >= AGREES else 86)
     if best.digits and best.on_label >= NAMED and lead >= 0.2:
-        return Weight(81)
+        return Weight(84)
     confidence = 5 + 12 * min(1.0, best.agreement) + (25 if lead >= 0.2 else 8 if lead >= 0.1 else 0)
     reasons = ["No barcode was read that the catalog or the offers know; the product was matched by its words only."]
     if lead < 0.1:
@@ -105,9 +106,9 @@ def known_by_picture(best: Candidate, chance: float, lead: float, by_words: Cand
     """A record's photo shows the same package. `lead`: its chance beyond that of the next record's photo; `by_words`:
     the record that the words fit best, where it is another one."""
     name = best.record.name
-    confidence, reasons = 60.0, []
+    confidence, reasons = 72.0, []
     if chance >= CLEAR_CHANCE and lead >= CLEAR_LEAD:
-        confidence = 80 + 30 * (min(chance, 0.9) - CLEAR_CHANCE)
+        confidence = 86 + 22 * (min(chance, 0.9) - CLEAR_CHANCE)
     elif lead < CLEAR_LEAD:
         reasons.append("Photos of several known products look like this one.")
     else:
@@ -142,5 +143,5 @@ def words_only(name_on_label: float | None, label: Label) -> Weight:
     if name_on_label is not None:
         return Weight(62 if name_on_label >= AGREES else 50, (unread, "The name is what the uploader typed."))
     if label.telling_words:
-        return Weight(10, (unread, "The name is a guess from the largest words on the label."))
+        return Weight(4, (unread, "The name is a guess from the largest words on the label."))
     return Weight(0, ("Nothing was found on the photos: no barcode and no text that could be read.",))
