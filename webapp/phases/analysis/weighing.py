@@ -66,11 +66,11 @@ def known_by_barcode(
     elif candidate.typed is not None and candidate.typed > 0.7:
         confidence += 2
     if not number.is_sure:
-        confidence = min(confidence, 84 if candidate.on_label >= AGREES else 74)
+        confidence = min(confidence, 90 if candidate.on_label >= AGREES else 74)
         if candidate.on_label < AGREES:
             reasons.append(f"The barcode {gtin.written(number.gtin14)} was not read surely.")
     if number.restricted:
-        confidence = min(confidence, 82 if candidate.on_label >= AGREES else 70)
+        confidence = min(confidence, 92 if candidate.on_label >= AGREES else 70)
         if candidate.on_label < AGREES:
             reasons.append("The barcode is an in-store or coupon number, which other shops use for other products.")
     if rivals:
@@ -106,9 +106,9 @@ def known_by_picture(best: Candidate, chance: float, lead: float, by_words: Cand
     """A record's photo shows the same package. `lead`: its chance beyond that of the next record's photo; `by_words`:
     the record that the words fit best, where it is another one."""
     name = best.record.name
-    confidence, reasons = 72.0, []
+    confidence, reasons = 76.0, []
     if chance >= CLEAR_CHANCE and lead >= CLEAR_LEAD:
-        confidence = 86 + 22 * (min(chance, 0.9) - CLEAR_CHANCE)
+        confidence = 88 + 20 * (min(chance, 0.9) - CLEAR_CHANCE)
     elif lead < CLEAR_LEAD:
         reasons.append("Photos of several known products look like this one.")
     else:
