@@ -35,10 +35,29 @@ class Fit:
     right: Floats
 
 
-def fits(profiles: Floats) -> list[Fit]:
-    """The best chain on each profile (rows of grey levels, dark is high), read from either side."""
+@dataclass(frozen=True)
+class Seen:
+    """Profiles held against every digit and guard: what costs most, and serves bright bars on dark as well."""
+
+    padded: Floats
+    digits: Floats
+    guards: Floats
+
+    @property
+    def negative(self) -> "Seen":
+        """The same with dark and bright exchanged: all correlations change their sign."""
+        return Seen(-self.padded, -self.digits, -self.guards)
+
+
+def seen_on(profiles: Floats) -> Seen:
+    """The correlations of profiles (rows of grey levels, dark is high) with all patterns."""
     padded = np.pad(profiles, ((0, 0), (PAD, PAD)), mode="edge")
-    digits, guards = _correlations(padded, profiles.shape[1])
+    return Seen(padded, *_correlations(padded, profiles.shape[1]))
+
+
+def fits(seen: Seen) -> list[Fit]:
+    """The best chain on each profile, read from either side."""
+    padded, digits, guards = seen.padded, seen.digits, seen.guards
     first, last = digits[:10], digits[10:]
     high, low = digits.max(axis=0), digits.min(axis=0)
     # Read from the left, then from the right: the code lies mirrored, its right half first, in the patterns of G.
@@ -51,7 +70,7 @@ def fits(profiles: Floats) -> list[Fit]:
         link = number + 1
         state += guards[1] if link == 7 else guards[2] if link == 14 else halves[link > 7]
     found = []
-    for row in range(len(profiles)):
+    for row in range(len(padded)):
         ends = state[:, :, row]
         side, scale, place = np.unravel_index(int(ends.argmax()), ends.shape)
         links = _traced([(m[side, :, row], s[side, :, row]) for m, s in trail], int(scale), int(place))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from webapp.phases.analysis.chains import Fit, fits
+from webapp.phases.analysis.chains import Fit, fits, seen_on
 from webapp.phases.analysis.codewords import Codeword, explained, likeliest
 from webapp.phases.analysis.patterns import MODULES, PER_MODULE, Floats
 from webapp.phases.analysis.pictures import Pixels
@@ -24,6 +24,9 @@ SAMPLES = round(MODULES * (1 + 2 * QUIET) * PER_MODULE)
 ROWS = 40
 SHEARS = np.linspace(-8, 8, 9)
 """How far, in samples, the bars may lean over the strip's height."""
+LIKE_A_CODE = 7.0
+"""Score of the strip as a whole below which its bands are not looked at: text and edges reach 4 to 7, and no strip on
+the open photos that was read 7.8."""
 MIN_SCORE, MIN_WEAKEST, MIN_LEAD = 9.0, 0.45, 0.12
 """Sum of the twelve digits' correlations, the weakest one, and the lead over the second best number, for a read."""
 MAX_LAG = 0.2
@@ -47,7 +50,12 @@ class Template:
         of which all bands together leave no doubt."""
         if not view.upright:
             return []
-        seen = profiles(view.grey)
+        rows = profiles(view.grey)
+        glance = seen_on(rows[:1])
+        dark, light = fits(glance)[0].score, fits(glance.negative)[0].score
+        if max(dark, light) < LIKE_A_CODE:
+            return []
+        seen = seen_on(rows)
         bands = fits(seen)
         if sure := self._sure(view, bands):
             return sure
@@ -57,7 +65,7 @@ class Template:
             if word is not None and _is_clear(word, fit):
                 found.append(self._as_read(view, f"band {number}", word.text))
         # At last as a negative: bars that shine brighter than their ground, as on cans.
-        return found[:DOUBTFUL] or self._sure(view, fits(255 - seen))
+        return found[:DOUBTFUL] or (self._sure(view, fits(seen.negative)) if light >= LIKE_A_CODE else [])
 
     def _sure(self, view: View, bands: Sequence[Fit]) -> list[Read]:
         """A read for each band that explains the number of which all bands leave no doubt, SURE_READS at least;
@@ -75,7 +83,7 @@ class Template:
         text = text.zfill(13)
         return [
             self._as_read(view, f"check {number}", text)
-            for number, fit in enumerate(fits(profiles(view.grey)))
+            for number, fit in enumerate(fits(seen_on(profiles(view.grey))))
             if _explains(fit, text)
         ]
 
