@@ -353,6 +353,14 @@ def test_a_threshold_outside_0_to_100_is_refused(browser, client, owner, thresho
     assert owner.execute("SELECT review_threshold FROM clients").fetchone() == (80,)
 
 
+def test_whether_goods_have_barcodes_is_a_setting_that_an_older_page_leaves_alone(browser, client, owner):
+    wanted = {"name": "New name", "threshold": "90", "audits": "2"}
+    assert browser.submit("/client", wanted | {"barcodes": "perhaps"}).status_code == 422
+    assert browser.submit("/client", wanted | {"barcodes": "no"}).status_code == 303
+    browser.submit("/client", wanted)
+    assert owner.execute("SELECT expects_barcodes FROM clients").fetchone() == (False,)
+
+
 def test_only_an_operator_sets_how_many_phases_may_run_at_once(browser, sign_in, client, owner):
     wanted = {"name": "New name", "threshold": "90", "audits": "2", "running_cap": "3"}
     browser.submit("/client", wanted)

@@ -87,6 +87,16 @@ def test_an_unknown_product_asks_a_person_and_says_why():
     assert found.gtin.value is None
 
 
+def test_a_barcode_that_is_expected_and_missing_is_asked_for_and_only_then():
+    photos = [photo(scene(lines=("Tarnholm", "Coffee Grinder")))]
+    asked, not_asked = (analyse(photos, Hints(expects_barcode=expects), Known(), quiet) for expects in (True, False))
+    assert asked.photos[0].problems == ("no_barcode",)
+    assert "turn the item" in asked.photos[0].says
+    assert not_asked.photos[0].problems == ()
+    there = analyse([photo(scene(barcode(NUMBER), lines=LABEL))], Hints(expects_barcode=True), Known(), quiet)
+    assert there.photos[0].problems == ()
+
+
 def test_an_empty_photo_gives_nothing_but_the_reason():
     found = analyse([photo(scene())], Hints(), Known(BOTTLE), quiet)
     assert (found.name.value, found.brand.value, found.model.value, found.gtin.value) == (None, None, None, None)

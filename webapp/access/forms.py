@@ -67,6 +67,12 @@ class Form:
         self.errors[name] = f"Enter a whole number from {least} to {most}."
         return least
 
+    def yes_or_no(self, name: str) -> bool:
+        """Whether "yes" was chosen; False when neither was."""
+        if self.values[name] not in ("yes", "no"):
+            self.errors[name] = "Choose yes or no."
+        return self.values[name] == "yes"
+
     def amount(self, name: str, most: int, *, places: int) -> Decimal:
         """An amount of money, not negative, with at most so many decimals, point or comma; 0 when it is none."""
         value = self.values[name].replace(",", ".")

@@ -296,7 +296,7 @@ def _shown(user: User, link: sign_in.Link) -> NewLink:
 @bp.route("/client", methods=["GET", "POST"])
 @needs(Role.ADMIN)
 def client() -> Page:
-    """The client's name, when a person is asked, how often one looks all the same, how much may run."""
+    """The client's name, when a person is asked, how often one looks all the same, what is expected, how much may run."""
     viewer = current_viewer()
     kept = db.session.get_one(Client, viewer.client_id)
     form = Form(
@@ -306,6 +306,7 @@ def client() -> Page:
             "threshold": str(kept.review_threshold),
             "audits": str(kept.audit_percent),
             "running_cap": str(kept.running_cap),
+            "barcodes": "yes" if kept.expects_barcodes else "no",
         }
     )
     if request.method == "POST":
@@ -315,10 +316,13 @@ def client() -> Page:
             form.values |= Form.of(request.form, "currency").values
         currency = form.currency()
         threshold, audits = form.whole_number("threshold", 0, 100), form.whole_number("audits", 0, 100)
-        cap = {}
+        rest = {}
+        if "barcodes" in request.form:
+            form.values |= Form.of(request.form, "barcodes").values
+            rest["expects_barcodes"] = form.yes_or_no("barcodes")
         if viewer.is_operator and "running_cap" in request.form:
             form.values |= Form.of(request.form, "running_cap").values
-            cap = {"running_cap": form.whole_number("running_cap", 1, 1000)}
+            rest["running_cap"] = form.whole_number("running_cap", 1, 1000)
         if not form.errors:
             with transaction():
                 services.change_client(
@@ -328,7 +332,7 @@ def client() -> Page:
                     currency=currency,
                     review_threshold=threshold,
                     audit_percent=audits,
-                    **cap,
+                    **rest,
                 )
             flash(_("Saved."), "success")
             return redirect(url_for("access.client"), 303)

@@ -46,8 +46,15 @@ SENTENCES = {
     "bright": "The photo is too bright: turn it away from the light.",
     "glare": "Light reflects on the item: tilt it a little.",
     "small": "The photo is too small to read a label: go closer or use a higher resolution.",
+    "cut_off": "The label goes on beyond the edge of the photo: step back until all of it shows.",
+    "bars_unread": "The bars could not be read: go closer, hold the camera level with them and take them again.",
+    "no_barcode": "No photo shows a barcode: turn the item until its bars show, and take them too.",
 }
-PENALTIES = {"blank": 100, "blurred": 40, "dark": 40, "bright": 40, "glare": 10, "small": 30}
+"""By problem; the last three are found only by reading (see analysis/framing)."""
+PENALTIES = {
+    **{"blank": 100, "blurred": 40, "dark": 40, "bright": 40, "glare": 10, "small": 30},
+    **{"cut_off": 15, "bars_unread": 10, "no_barcode": 0},
+}
 GLARE_COSTS, GLARE_COSTS_MORE = 1000, 30
 """Points that glare all over the photo would lose beyond, and the most that it does lose."""
 
@@ -90,6 +97,16 @@ def verdict(photo_id: str, measures: Measures, problems: Sequence[str]) -> Photo
         score=max(0, min(100, score)),
         problems=tuple(problems),
         says=SENTENCES[problems[0]] if problems else "",
+    )
+
+
+def also(quality: PhotoQuality, problem: str) -> PhotoQuality:
+    """The same photo with one more problem; the sentence stays that of the first."""
+    return PhotoQuality(
+        photo_id=quality.photo_id,
+        score=max(0, quality.score - PENALTIES[problem]),
+        problems=(*quality.problems, problem),
+        says=quality.says or SENTENCES[problem],
     )
 
 

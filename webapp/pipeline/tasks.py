@@ -109,7 +109,8 @@ _SUBJECT = Statement(f"""
     ) AS products
     CROSS JOIN LATERAL (SELECT pricing_rules FROM catalogs WHERE id = products.catalog_id OFFSET 0) AS catalogs
     CROSS JOIN LATERAL (
-        SELECT review_threshold, audit_percent, currency, model_uses FROM clients WHERE id = phase.client_id OFFSET 0
+        SELECT review_threshold, audit_percent, currency, model_uses, expects_barcodes
+        FROM clients WHERE id = phase.client_id OFFSET 0
     ) AS clients
     WHERE phase.work_id = :work_id
 """)  # noqa: S608 - constants only
@@ -173,6 +174,7 @@ def _analysis(case: Case, lease: Lease) -> Result:
         model=case.subject.hints.get("model") or None,
         condition=facts.Condition(case.subject.hints["condition"]) if case.subject.hints.get("condition") else None,
         threshold=case.threshold,
+        expects_barcode=case.subject.expects_barcodes,
         same_photo=same_photo(case.subject.product_id, [photo.sha256 for photo in case.photos]),
     )
     photos = [

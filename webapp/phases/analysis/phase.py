@@ -7,6 +7,7 @@ from webapp.lib.image_errors import ImageError
 from webapp.phases.analysis import fields, gallery, ties
 from webapp.phases.analysis.barcodes import scan
 from webapp.phases.analysis.carried import carried
+from webapp.phases.analysis.framing import framed
 from webapp.phases.analysis.identity import Identity, identify
 from webapp.phases.analysis.likeness import small
 from webapp.phases.analysis.numbers import with_print
@@ -42,7 +43,8 @@ class Seen:
     doubtful: list[Barcode] = field(default_factory=list)
     lines: list[TextLine] = field(default_factory=list)
     qualities: list[PhotoQuality] = field(default_factory=list)
-    bars_seen: bool = False
+    bars_on: list[str] = field(default_factory=list)
+    """Photos on which bars were seen, read or not."""
     small: list[tuple[str, Pixels]] = field(default_factory=list)
     """Each photo by its id, small, to be laid beside reference photos."""
 
@@ -92,7 +94,8 @@ def _read_photo(photo: Photo, seen: Seen, report: Report, start: float, span: fl
     codes = scan(picture, lambda share, step: report(start + (0.15 + 0.25 * share) * span, f"{which}: {step}"))
     seen.accepted += codes.accepted
     seen.doubtful += codes.doubtful
-    seen.bars_seen = seen.bars_seen or codes.bars_seen
+    if codes.bars_seen:
+        seen.bars_on.append(photo.id)
     report(start + 0.4 * span, f"{which}: reading the text")
     seen.lines += read_text(picture)
     seen.small.append((photo.id, small(picture.rgb)))
@@ -110,7 +113,7 @@ def _result(found: Identity, accepted: Sequence[Barcode], seen: Seen, hints: Hin
         "model": fields.model_field(found, hints),
         "brand": brand,
         "condition": fields.condition_field(hints, found.label),
-        "gtin": fields.gtin_field(found, bars_seen=seen.bars_seen),
+        "gtin": fields.gtin_field(found, bars_seen=bool(seen.bars_on)),
     }
     assessment = assess(found, seen.qualities, values, doubts)
     return Analysis(
@@ -124,7 +127,13 @@ def _result(found: Identity, accepted: Sequence[Barcode], seen: Seen, hints: Hin
         barcodes=tuple(accepted),
         carried=carried(accepted, found.number),
         text_lines=tuple(seen.lines),
-        photos=tuple(seen.qualities),
+        photos=framed(
+            seen.qualities,
+            seen.lines,
+            bars_on=seen.bars_on,
+            has_codes=bool(seen.accepted or seen.doubtful),
+            expects_barcode=hints.expects_barcode,
+        ),
         image_quality_score=best_photo,
         confidence=confidence,
         reasons=reasons(assessment, hints.threshold),

@@ -28,12 +28,14 @@ class Condition(StrEnum):
 
 class Hints(Fact, frozen=True, kw_only=True):
     """What the uploader typed, all optional. `threshold`: confidence at which a run goes on without a person.
+    `expects_barcode`: whether goods without a barcode are an exception here.
     `same_photo`: records of products that a person settled and that have one of these photos, byte for byte."""
 
     name: str | None = None
     model: str | None = None
     condition: Condition | None = None
     threshold: int = 80
+    expects_barcode: bool = False
     same_photo: tuple["Record", ...] = ()
 
 
