@@ -13,10 +13,11 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from psycopg import Error, OperationalError
+from psycopg._preparing import PrepareManager
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import InvalidSqlStatementName, error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Pool, event, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.orm import Session
 
@@ -54,8 +55,8 @@ class Statement:
             metrics.QUERY.observe(perf_counter() - began)
             return rows
         except Error as error:
-            if isinstance(error, InvalidSqlStatementName):
-                _forget(connection)
+            if isinstance(error, InvalidSqlStatementName):  # whoever took it from the server: it is prepared anew
+                connection.info.pop(_PREPARED, None)
             connection._handle_dbapi_exception(error, named, dict(parameters), None, None)
 
     def one_or_none(self, session: Session | Connection, parameters: Mapping[str, Any]) -> Any:
@@ -107,10 +108,6 @@ class _Prepared:
         self._known: set[bytes] = set()
         """Of these names, those that the server is sure to know."""
 
-    def forget(self) -> None:
-        """The driver may have deallocated everything."""
-        self._known.clear()
-
     def execute(self, named: str, parameters: Mapping[str, Any]) -> list[Any]:
         server, adapter = self._server, self._adapter
         sql, names, formats = _numbered(named)
@@ -139,14 +136,23 @@ class _Prepared:
         raise error_from_result(result)
 
 
-def _forget(connection: Connection, *_: object) -> None:
-    # psycopg deallocates all prepared statements of a connection, ours too, when something is rolled back.
-    if not connection.closed and not connection.invalidated and _PREPARED in connection.info:
-        connection.info[_PREPARED].forget()
+class _Kept(PrepareManager):
+    """What the driver itself has prepared on a connection, which it keeps over a rollback, as Postgres does.
+
+    By default the driver forgets it then, and takes from the server what was prepared here with it (DEALLOCATE ALL),
+    also where a pooled connection is merely put back: for programs that make tables and roll that back. We do not.
+    """
+
+    def clear(self) -> bool:
+        """Nothing is to be deallocated."""
+        return False
 
 
-event.listen(Engine, "rollback", _forget)
-event.listen(Engine, "rollback_savepoint", _forget)
+def _keep_prepared(connection: Any, _record: object) -> None:
+    connection._prepared = _Kept()
+
+
+event.listen(Pool, "connect", _keep_prepared)
 
 
 @cache

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from webapp.phases.calibration import (
@@ -93,7 +93,10 @@ def test_where_nothing_was_claimed_nothing_was_wrong():
 @settings(max_examples=25)
 @given(st.integers(0, 10**6), st.sampled_from([0.6, 0.9, 1.0, 1.1]), st.data())
 def test_confidence_stays_in_bounds_and_never_falls_with_better_evidence(seed, worth, data):
-    curve = fit(history(250, seed, worth)).paths[Path.BARCODE_RECORD]
+    try:
+        curve = fit(history(250, seed, worth)).paths[Path.BARCODE_RECORD]
+    except NotEnough:  # too few of them were sure, by chance
+        reject()
     witnesses = {name: data.draw(st.floats(0, full)) for name, (full, _) in WITNESSES.items()}
     raws = [curve.confidence(raw, witnesses) for raw in range(101)]
     assert raws == sorted(raws)

@@ -254,5 +254,7 @@ def test_who_looks_at_a_product_that_is_removed_is_told_so(client, make_run, req
     run = make_run()
     with transaction() as session:
         services.remove_product(session, run.product_id, None)
-    [frame] = frames_of(run.stream_id, 1, 9, lambda topic: topic == live.run_topic(run.id))
+    frame, *lines = frames_of(run.stream_id, 1, 9, lambda topic: topic == live.run_topic(run.id))
     assert "off the desk" in frame.html
+    assert {line.key for line in lines} == {"log"}, "the log is whole when the product is put back"
+    assert [line.seq for line in lines] == sorted({line.seq for line in lines})

@@ -73,6 +73,16 @@ def test_it_goes_on_after_what_was_rolled_back(in_app):
                 raise ZeroDivisionError
 
 
+def test_it_goes_on_on_a_connection_that_was_put_back_in_the_middle(in_app):
+    """Reads end so: nobody commits, and the pool rolls back without a word."""
+    for _ in range(3):
+        for _ in range(8):  # from the sixth on, the driver has a statement of its own prepared
+            with db.engine.begin() as connection:
+                assert connection.execute(text("SELECT 8")).scalar_one() == 8
+        with db.engine.connect() as connection:
+            assert COUNT.execute(connection, {"kind": "none"})[0].many == 0
+
+
 def test_who_listens_to_statements_hears_it_and_may_change_it(in_app):
     heard = []
 

@@ -208,10 +208,10 @@ def create_client(name: str, actor: Actor) -> Client:
 
 def change_client(client_id: UUID, actor: Actor, **changes: object) -> None:
     """Change some of the client's settings: `name`, `currency` (that prices are found and proposed in),
-    `review_threshold` (the confidence, 0 to 100, below which a person
-    is asked), `expects_barcodes` (whether a product without one is an exception), `audit_percent` (how many in a hundred of what goes on by itself a person looks at), `running_cap` (how
-    many of its phases may run at once), `model_uses`, `model_budget_usd`, `model_cap_usd` (what language models may be
-    asked for and may cost); the cap and the money are an operator's to change."""
+    `review_threshold` (the confidence, 0 to 100, below which a person is asked), `expects_barcodes` (whether a product
+    without one is an exception), `audit_percent` (how many in a hundred of what goes on by itself a person looks at),
+    `running_cap` (how many of its phases may run at once), `model_uses`, `model_budget_usd`, `model_cap_usd` (what
+    language models may be asked for and may cost); the cap and the money are an operator's to change."""
     client = db.session.get_one(Client, client_id, with_for_update=True)
     old = {name: getattr(client, name) for name in changes}
     new = changes

@@ -296,7 +296,7 @@ def _shown(user: User, link: sign_in.Link) -> NewLink:
 @bp.route("/client", methods=["GET", "POST"])
 @needs(Role.ADMIN)
 def client() -> Page:
-    """The client's name, when a person is asked, how often one looks all the same, what is expected, how much may run."""
+    """The client's name, when a person is asked, how often one looks all the same, and more of that kind."""
     viewer = current_viewer()
     kept = db.session.get_one(Client, viewer.client_id)
     form = Form(
@@ -316,7 +316,7 @@ def client() -> Page:
             form.values |= Form.of(request.form, "currency").values
         currency = form.currency()
         threshold, audits = form.whole_number("threshold", 0, 100), form.whole_number("audits", 0, 100)
-        rest = {}
+        rest: dict[str, object] = {}
         if "barcodes" in request.form:
             form.values |= Form.of(request.form, "barcodes").values
             rest["expects_barcodes"] = form.yes_or_no("barcodes")

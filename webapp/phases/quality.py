@@ -52,8 +52,15 @@ SENTENCES = {
 }
 """By problem; the last three are found only by reading (see analysis/framing)."""
 PENALTIES = {
-    **{"blank": 100, "blurred": 40, "dark": 40, "bright": 40, "glare": 10, "small": 30},
-    **{"cut_off": 15, "bars_unread": 10, "no_barcode": 0},
+    "blank": 100,
+    "blurred": 40,
+    "dark": 40,
+    "bright": 40,
+    "glare": 10,
+    "small": 30,
+    "cut_off": 15,
+    "bars_unread": 10,
+    "no_barcode": 0,
 }
 GLARE_COSTS, GLARE_COSTS_MORE = 1000, 30
 """Points that glare all over the photo would lose beyond, and the most that it does lose."""

@@ -89,7 +89,7 @@ def frames(span: Span, happened: Happened, watched: Callable[[str], bool]) -> Se
     card, news, counts = happened
     with reading() as session:
         if card is None:
-            return _gone(session, span, counts, watched)
+            return _gone(session, span, happened, watched)
         topic = run_topic(card.id)
         out = _news_of_page(session, topic, card, news, span) if watched(topic) else []
         for user_id in dict.fromkeys((None, card.created_by)):
@@ -103,7 +103,7 @@ def frames(span: Span, happened: Happened, watched: Callable[[str], bool]) -> Se
 
 def _news_of_page(session: Session, topic: str, card: cards.RunCard, news: log.News, span: Span) -> list[Frame]:
     """What a run's page that shows the events before the span does not show yet; everything, if that is not known."""
-    lines = [Frame(topic, "log", line.seq, parts.line(card.id, line, "afterbegin")) for line in reversed(news.lines)]
+    lines = _log_lines(topic, card.id, news)
     if not span.after_seq or None in news.moved:
         return _page(session, topic, card) + lines
     if not news.moved:
@@ -121,8 +121,12 @@ def _news_of_page(session: Session, topic: str, card: cards.RunCard, news: log.N
     return out + lines
 
 
-def _gone(session: Session, span: Span, counts: dict[str, Frame], watched: Callable[[str], bool]) -> list[Frame]:
-    """The product was removed: its row leaves the desks."""
+def _log_lines(topic: str, run_id: UUID, news: log.News) -> list[Frame]:
+    return [Frame(topic, "log", line.seq, parts.line(run_id, line, "afterbegin")) for line in reversed(news.lines)]
+
+
+def _gone(session: Session, span: Span, happened: Happened, watched: Callable[[str], bool]) -> list[Frame]:
+    """The product was removed: its row leaves the desks. Its page keeps its log, in case it is put back."""
     run = session.execute(select(Run).where(Run.stream_id == span.stream_id)).scalar_one_or_none()
     out: list[Frame] = []
     if run is None:
@@ -130,12 +134,13 @@ def _gone(session: Session, span: Span, counts: dict[str, Frame], watched: Calla
     topic = run_topic(run.id)
     if watched(topic):
         out.append(Frame(topic, "head", span.seq, render_template("pipeline/_gone.html", run=run, oob=REPLACE)))
+        out += _log_lines(topic, run.id, happened.news)
     for user_id in dict.fromkeys((None, run.created_by)):
         its_desk = desk_topic(run.client_id, user_id)
         if watched(its_desk):
             out += [
                 _no_row(its_desk, run.id, run.product_id, span.seq),
-                _counted(session, its_desk, user_id, counts),
+                _counted(session, its_desk, user_id, happened.counts),
             ]
     return out
 
