@@ -7,7 +7,9 @@ from tests import factories
 from tests.pipeline.conftest import answer_bells, client, fresh, make_run  # noqa: F401 - fixtures
 from webapp.audit.models import AuditEntry
 from webapp.catalog.models import Product
-from webapp.database import db
+from webapp.database import db, transaction
+from webapp.phases.facts import Analysis, Field
+from webapp.pipeline import settling
 from webapp.pipeline.models import PhaseName, Run, RunState
 from webapp.review.models import Review
 
@@ -121,3 +123,23 @@ def test_the_queue_asks_the_same_number_of_queries_for_many(reviewer, waiting, m
     with count_queries() as many:
         reviewer.get("/reviews")
     assert len(many) == len(few)
+
+
+def test_a_code_is_given_with_the_first_name_and_stays_when_the_name_changes(reviewer, client, waiting):  # noqa: F811
+    run = waiting[0]
+    reviewer.submit(f"/reviews/{run.id}/decision", GOOD)
+    answer_bells()
+    code = fresh(Product, run.product_id).code
+    assert code.endswith("_kettle_k1")
+    with transaction() as session:
+        settling.apply_analysis(session, run.product_id, analysis_named("Toaster T1"), ("name",))
+    product = fresh(Product, run.product_id)
+    assert (product.name, product.code) == ("Toaster T1", code)
+
+
+def analysis_named(name):
+    """What analysis finds of a product that is called so."""
+    nothing = Field()
+    return Analysis(
+        name=Field(value=name, confidence=90), model=nothing, brand=nothing, condition=nothing, gtin=nothing
+    )
