@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from psycopg import Error, OperationalError
 from psycopg._preparing import PrepareManager
 from psycopg.adapt import PyFormat, Transformer
-from psycopg.errors import InvalidSqlStatementName, error_from_result
+from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName, error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
-from sqlalchemy import Connection, Pool, event, text
+from sqlalchemy import Connection, Engine, ExceptionContext, Pool, event, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.orm import Session
 
@@ -55,8 +55,6 @@ class Statement:
             metrics.QUERY.observe(perf_counter() - began)
             return rows
         except Error as error:
-            if isinstance(error, InvalidSqlStatementName):  # whoever took it from the server: it is prepared anew
-                connection.info.pop(_PREPARED, None)
             connection._handle_dbapi_exception(error, named, dict(parameters), None, None)
 
     def one_or_none(self, session: Session | Connection, parameters: Mapping[str, Any]) -> Any:
@@ -152,7 +150,18 @@ def _keep_prepared(connection: Any, _record: object) -> None:
     connection._prepared = _Kept()
 
 
+def _prepare_anew(context: ExceptionContext) -> None:
+    """What was prepared is not there, or not as it was: after the rollback that follows, all is prepared anew."""
+    away = isinstance(context.original_exception, InvalidSqlStatementName | FeatureNotSupported)
+    connection = context.connection
+    if away and connection is not None and not connection.closed and not connection.invalidated:
+        driver: Any = connection.connection.driver_connection
+        PrepareManager.clear(driver._prepared)
+        connection.info.pop(_PREPARED, None)
+
+
 event.listen(Pool, "connect", _keep_prepared)
+event.listen(Engine, "handle_error", _prepare_anew)
 
 
 @cache

@@ -1,12 +1,14 @@
 """Statements past the session: the same transaction, the same tenant, the same errors."""
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, bindparam, event, literal, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import Session
 
 from tests.factories import make_client
 from webapp.database import db, is_outage, tenant, transaction
 from webapp.statements import Statement
+from webapp.together import read_together
 
 MAKE = Statement("INSERT INTO streams (client_id, kind) VALUES (:client, :kind) RETURNING id, kind")
 END = Statement("SELECT pg_terminate_backend(pg_backend_pid())")
@@ -81,6 +83,41 @@ def test_it_goes_on_on_a_connection_that_was_put_back_in_the_middle(in_app):
                 assert connection.execute(text("SELECT 8")).scalar_one() == 8
         with db.engine.connect() as connection:
             assert COUNT.execute(connection, {"kind": "none"})[0].many == 0
+
+
+def test_what_was_taken_from_the_server_is_prepared_anew(in_app):
+    """By whomever; one transaction fails, the next does not."""
+    with db.engine.connect() as connection:
+        for _ in range(8):
+            assert COUNT.execute(connection, {"kind": "none"})[0].many == 0
+            assert connection.execute(text("SELECT 9")).scalar_one() == 9
+        connection.commit()
+        for again in range(3):
+            connection.connection.driver_connection.pgconn.exec_(b"DEALLOCATE ALL")
+            with pytest.raises(DBAPIError):
+                if again % 2:
+                    connection.execute(text("SELECT 9"))
+                COUNT.execute(connection, {"kind": "none"})
+            connection.rollback()
+            for _ in range(8):
+                assert COUNT.execute(connection, {"kind": "none"})[0].many == 0
+                assert connection.execute(text("SELECT 9")).scalar_one() == 9
+            connection.commit()
+
+
+def test_a_read_among_several_that_fails_leaves_the_connection_as_good_as_before(in_app):
+    good, bad = (select(literal(number) / bindparam("by")) for number in (8, 9))
+    with db.engine.connect() as connection, Session(connection) as session:
+        for number in range(12):
+            by = number % 3
+            if by:
+                read_together(session, (good, {"by": 1}), (bad, {"by": by}), (good, {"by": 1}))
+            else:
+                with pytest.raises(DBAPIError):
+                    read_together(session, (good, {"by": 1}), (bad, {"by": 0}), (good, {"by": 1}))
+                session.rollback()
+        for _ in range(8):
+            assert [row[0][0] for row in read_together(session, (good, {"by": 2}), (bad, {"by": 3}))] == [4, 3]
 
 
 def test_who_listens_to_statements_hears_it_and_may_change_it(in_app):
