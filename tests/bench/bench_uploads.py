@@ -57,7 +57,7 @@ class Dock:
     def served_copies(self, answer: requests.Response) -> list[bytes]:
         """Every copy of the new product's photos that its page shows."""
         page = self.http.get(self.url + answer.headers["X-Location"], timeout=LONGEST_SECONDS).text
-        addresses = sorted({*re.findall(r'href="(/photos/[^"]+)"', page), *re.findall(r'src="(/photos/[^"]+)"', page)})
+        addresses = sorted(set(re.findall(r'(?:href|src)="(/photos/[^"/]+/(?:display|thumb))"', page)))
         return [self.http.get(self.url + address, timeout=LONGEST_SECONDS).content for address in addresses]
 
 
