@@ -1,12 +1,14 @@
 """Real slot processes: killed, frozen, asked to end, stopped in the middle. The work is done once all the same."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
@@ -119,6 +121,7 @@ def test_a_slot_that_is_asked_to_end_hands_its_work_back(make_run, start_slot): 
 
 def test_work_that_does_not_report_is_handed_back_all_the_same(make_run, start_slot, monkeypatch):  # noqa: F811
     monkeypatch.setenv("DEAF", "1")
+    monkeypatch.setattr(sys.modules[__name__], "LEASE", 10.0)  # on a busy machine a short one is lost meanwhile
     run = make_run()
     slot = start_slot()
     wait_for(lambda: first_phase(run).state is WorkState.RUNNING)
@@ -189,6 +192,8 @@ def test_a_drained_slot_that_stands_by_ends_when_asked(start_slot, make_run):  #
     slot = start_slot()
     wait_for(lambda: slot_is_known())
     drained(lambda session, worker_id: registry.drain(session, worker_id, "Olga"))
+    # Started afresh, it listens to SIGTERM from the first; to SIGUSR1 only once it works.
+    wait_for(lambda: catches(slot.pid, signal.SIGTERM) and not catches(slot.pid, signal.SIGUSR1))
     time.sleep(3 * slots.SEEN_EVERY_SECONDS)
     assert slot.poll() is None
     slot.terminate()
@@ -207,3 +212,9 @@ def test_a_slot_that_has_done_nothing_yet_ends_when_asked(start_slot):
 def slot_is_known() -> bool:
     with transaction() as session:
         return session.execute(text("SELECT count(*) FROM workers WHERE kind = 'slot'")).scalar_one() == 1
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process handles a signal (proc_pid_status(5), SigCgt)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return bool(int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16) >> (number - 1) & 1)
