@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-BAD_DAYS = ("hang", "drip", "drop", "huge")
-"""Names of `Clerk`'s methods: says nothing; a byte now and then; half a body; a body without end."""
+BAD_DAYS = ("hang", "drip", "drop", "huge", "babble")
+"""Names of `Clerk`'s methods: says nothing; a byte now and then; half a body; a body without end; no HTTP at all."""
 
 
 class Clerk(BaseHTTPRequestHandler):
@@ -52,6 +52,9 @@ class Clerk(BaseHTTPRequestHandler):
                 self.wfile.write(b" " * 65536)
         except OSError:
             pass
+
+    def babble(self) -> None:
+        self.wfile.write(b"HELLO\r\n\r\n")
 
     def log_message(self, *_: object) -> None:
         """Silent."""

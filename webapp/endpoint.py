@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from http.client import HTTPException
 from types import MappingProxyType
 from urllib.parse import urlencode, urlsplit
 
@@ -29,6 +30,8 @@ CHUNK_BYTES = 64 * 1024
 ERROR_BYTES = 16 * 1024
 """So much of what comes with an error is read; what it says stands at its beginning."""
 LONGEST_RETRY_SECONDS = 3600.0
+_TROUBLE = (HTTPError, HTTPException, OSError)
+"""What a connection fails with: urllib3's errors, those of http.client that it lets through, the system's."""
 BUSY_SECONDS = 30.0
 """How long one that is asked too often is left alone, when it does not say how long."""
 
@@ -78,9 +81,12 @@ class Endpoint:
                 response = connection.getresponse()
                 self._require_ok(response)
                 return self._body(response)
-        except (HTTPError, OSError) as error:
+        except _TROUBLE as error:
             is_slow = isinstance(error, TimeoutError) or "timed out" in str(error) or time.monotonic() >= end
-            raise self._down("it is too slow" if is_slow else "it hangs up") from error
+            babbles = isinstance(error, HTTPException) and not isinstance(error, OSError)  # a cut line is both
+            raise self._down(
+                "it is too slow" if is_slow else "what it says is no HTTP" if babbles else "it hangs up"
+            ) from error
 
     @contextmanager
     def _connected(self) -> Iterator[HTTPConnection]:
@@ -98,7 +104,7 @@ class Endpoint:
             connection.connect()
         except ssl.SSLError as error:
             raise self._down("its certificate is not valid", not_done=True) from error
-        except (HTTPError, OSError) as error:
+        except _TROUBLE as error:
             raise self._down("it cannot be reached", not_done=True) from error
         wire: socket.socket = connection.sock
         wire.settimeout(self.read_seconds)
@@ -115,7 +121,7 @@ class Endpoint:
         found = [entry[4][0] for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
         if self.private or is_private_host(host):
             return str(found[0])
-        public = [str(address) for address in found if ipaddress.ip_address(address).is_global]
+        public = [str(address) for address in found if is_public(str(address))]
         if not public:
             raise PermanentError(f"{self.label} is at a private address", cause=f"{self.name}.private_address")
         return public[0]
@@ -202,27 +208,48 @@ def configured(
 def is_private_host(host: str) -> bool:
     """Whether a host is, as it is written, on this machine or in a private network."""
     with suppress(ValueError):
-        return not ipaddress.ip_address(host).is_global
+        return not is_public(host)
     return host == "localhost" or host.endswith(".localhost")
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is reached over the public internet; one that carries an IPv4 address (6to4, NAT64, Teredo,
+    the deprecated compatible form) only if that is too.
+
+    Raises:
+        ValueError: it is no address.
+    """
+    found = ipaddress.ip_address(address)
+    if not found.is_global:
+        return False
+    if isinstance(found, ipaddress.IPv4Address):
+        return True
+    carried = [found.ipv4_mapped, found.sixtofour, *(found.teredo or ())]
+    if any(found in network for network in _CARRIERS):
+        carried.append(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF))
+    return all(inner.is_global for inner in carried if inner is not None)
+
+
+_CARRIERS = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+"""IPv6 networks whose last 32 bits are an IPv4 address (RFC 6052, RFC 4291)."""
 
 
 def retry_after_seconds(header: str | None) -> float | None:
     """What `Retry-After` asks for (RFC 9110: seconds, or a date), within reason; None where it asks for nothing."""
     if not header:
         return None
+    if header.isascii() and header.isdigit():
+        return min(max(float(header[:10]), 1.0), LONGEST_RETRY_SECONDS)
     try:
-        seconds = float(int(header))
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(header)
-        except ValueError:
-            return None
+        moment = parsedate_to_datetime(header)
         seconds = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
+    except (ValueError, OverflowError):
+        return None
     return min(max(seconds, 1.0), LONGEST_RETRY_SECONDS)
 
 
 def _beginning(response: BaseHTTPResponse) -> bytes:
-    with suppress(HTTPError, OSError):
+    with suppress(*_TROUBLE):
         return response.read(ERROR_BYTES, decode_content=False)
     return b""
 

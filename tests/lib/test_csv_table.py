@@ -66,6 +66,14 @@ def test_a_quote_that_is_never_closed_costs_its_own_line() -> None:
     assert [(row.line, bool(row.problem)) for row in closed_later.rows] == [(2, True), (3, False), (4, False)]
 
 
+def test_a_cell_over_many_lines_is_read_and_one_without_bounds_is_not():
+    text = "\n".join("x" * 400 for _ in range(40))
+    assert cells(read(f'title,price\n"{text}",7\n'.encode())) == [(text, "7")]
+    endless = read(b"title,price\n" + (b'"' + b'""' * 2000 + b"\n") * 30 + b"Tea,3\n")
+    assert {row.problem[:16] for row in endless.rows[:-1]} == {"a quote is opene"}
+    assert endless.rows[-1].cells == ("Tea", "3")
+
+
 def test_ragged_lines_are_named_and_blank_ones_do_not_count() -> None:
     table = read(b"a,b\n1,2,,\n1\n\n , \n,,\n1,2,3\n")
     assert table.rows[0] == Row(2, ("1", "2"))

@@ -13,6 +13,7 @@ CLAIMS = Claims(
         "EAN 4006381333931",
         "new",
         "½ l",
+        "Brand Dr.Oetker",
     ]
 )
 
@@ -27,6 +28,7 @@ CLAIMS = Claims(
         "Model WH-1000XM4, wh-1000xm4.",
         "EAN 4006381333931, in new condition.",
         "Crème brûlée, one of a kind.",
+        "By DR.OETKER, a fineliner. And more.",
         "",
     ],
 )
@@ -53,7 +55,12 @@ def test_what_is_known_may_be_said(text):
         ("Waterproof", "waterproof"),
         ("See https://evil.example", "https:"),
         ("Mail me@evil.example", "e@e"),
-        ("visit evil.com today", ".com"),
+        ("visit evil.com today", "evil.com"),
+        ("cheaper at evil.ru today", "evil.ru"),
+        ("order at bit.ly/abc", "bit.ly"),
+        ("write to t.me/acme", "t.me"),
+        ("visit acme-outlet.store", "acme-outlet.store"),
+        ("see пример.рф", "пример.рф"),
         ("EAN 4006381333932", "4006381333932"),
         ("1\u200b2 hours", "12"),
     ],

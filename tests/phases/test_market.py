@@ -176,7 +176,19 @@ def test_the_marketplace_price_is_the_cheapest_on_the_best_known_one() -> None:
     assert found.marketplace_link == "https://amazon.example/b"
 
 
-@pytest.mark.parametrize("link", ["javascript:alert(1)", "//x.example", "http://", "https://[", "data:text/html,x", ""])
+@pytest.mark.parametrize(
+    "link",
+    [
+        "javascript:alert(1)",
+        "//x.example",
+        "http://",
+        "https://[",
+        "data:text/html,x",
+        "",
+        "http://shop.example@evil.example/",
+        "https://a\\@b/",
+    ],
+)
 def test_only_web_addresses_are_handed_on(link: str) -> None:
     found = research(XM4, offer("Sony WH-1000XM4", "230", link=link))
     assert found.marketplace_link is None

@@ -64,6 +64,9 @@ def test_shipping_that_depends_on_the_buyer_is_not_known(server, source):
         item(5, shippingOptions=[{"shippingCost": {"value": price, "currency": "USD"}} for price in ("9.00", "2.50")]),
     ]
     assert [found.shipping for found in source.search(PEN).offers] == [None, 0, None, None, Decimal("2.50")]
+    strange = ("²", "①", "1.²", "", "1e9", "-1")
+    server.items = [item(1, shippingOptions=[{"shippingCost": {"value": v, "currency": "USD"}}]) for v in strange]
+    assert {found.shipping for found in source.search(PEN).offers} == {None}
 
 
 def test_auctions_and_groups_of_variants_are_no_offers(server, source):

@@ -1,5 +1,6 @@
 """The JSON feed against a real server: what it reads, and how each kind of trouble is sorted."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -84,6 +85,14 @@ def test_a_cursor_that_never_ends_ends(server, source):
     assert len(server.asked) == json_feed.MAX_PAGES
 
 
+def test_an_entry_that_no_reader_takes_spoils_no_other(server, source):
+    good = json.dumps(offer(1)).encode()
+    numbers = b'{"id": "x", "price": 1e400}, {"id": "y", "price": ' + b"9" * 5000 + b'}, 7, {"id": "\xff"}'
+    server.orders = [b'{"offers": [' + numbers + b", " + good + b"]}"]
+    answer = source.search(PEN)
+    assert ([found.id for found in answer.offers], answer.unreadable) == (["offer1"], 4)
+
+
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 408])
 def test_errors_of_its_own_mean_that_it_is_down(server, source, status):
     server.orders = [status]
@@ -105,6 +114,41 @@ def test_retry_after_may_be_a_date():
     assert endpoint.retry_after_seconds(format_datetime(moment, usegmt=True)) == pytest.approx(120, abs=2)
     assert endpoint.retry_after_seconds("Fri, 20 Nov 2020 12:00:00 GMT") == 1
     assert endpoint.retry_after_seconds("soon") is None
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("9" * 400, 3600),
+        ("0", 1),
+        ("Fri, 20 Nov 99999999999999999999 12:00:00 GMT", None),
+        ("Fri, 20 Nov 2020 12:00:00 +9999999999999", None),
+        ("-5", None),
+        ("１２", None),
+    ],
+)
+def test_retry_after_may_say_anything(header, seconds):
+    assert endpoint.retry_after_seconds(header) == seconds
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.216.34", True),
+        ("2606:2800:220:1:248:1893:25c8:1946", True),
+        ("64:ff9b::5db8:d822", True),
+        ("127.0.0.1", False),
+        ("::1", False),
+        ("fd00::1", False),
+        ("::ffff:127.0.0.1", False),
+        ("64:ff9b::7f00:1", False),
+        ("64:ff9b::a00:1", False),
+        ("2002:7f00:1::", False),
+        ("::127.0.0.1", False),
+    ],
+)
+def test_an_address_that_carries_a_private_one_is_private(address, public):
+    assert endpoint.is_public(address) is public
 
 
 @pytest.mark.parametrize(
@@ -161,9 +205,14 @@ def test_a_body_without_end_is_cut(server, source):
 
 @pytest.mark.parametrize(
     ("order", "limits"),
-    [("hang", {"read_seconds": 0.3}), ("drip", {"total_seconds": 0.5}), ("drop", {"read_seconds": 0.5})],
+    [
+        ("hang", {"read_seconds": 0.3}),
+        ("drip", {"total_seconds": 0.5}),
+        ("drop", {"read_seconds": 0.5}),
+        ("babble", {}),
+    ],
 )
-def test_a_peer_that_stalls_is_given_up(server, source, order, limits):
+def test_a_peer_that_stalls_or_speaks_no_http_is_given_up(server, source, order, limits):
     server.orders = [order]
     with pytest.raises(ProviderDown):
         patient(source, **limits).search(PEN)

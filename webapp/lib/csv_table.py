@@ -15,6 +15,8 @@ MAX_BYTES = 50 * 2**20
 MAX_ROWS = 200_000
 MAX_COLUMNS = 500
 MAX_LINES_IN_CELL = 50
+MAX_CHARS_IN_RECORD = 32 * 1024
+"""A record that runs over lines is read anew with each of them."""
 
 _DELIMITERS = (",", ";", "\t", "|")
 _LINE_END = re.compile(r"\r\n|\n|\r")
@@ -150,6 +152,8 @@ def _over_lines(lines: Sequence[str], number: int, delimiter: str, width: int) -
     text = lines[number]
     for taken, line in enumerate(lines[number + 1 : number + MAX_LINES_IN_CELL], start=2):
         text = f"{text}\n{line}"
+        if len(text) > MAX_CHARS_IN_RECORD:
+            break
         if '"' in line and (cells := _split(text, delimiter, strict=True)) is not None and len(cells) == width:
             return cells, taken
         alone = _split(line, delimiter)

@@ -23,7 +23,8 @@ _PROMISES = word_set(
     bargain organic vegan bio medical safe approved award compatible includes included including refurbished used
     like-new handmade recycled sustainable nontoxic hypoallergenic dishwasher microwave fireproof unbreakable"""
 )
-_REACHABLE = re.compile(r"https?:|www\.|\w@\w|\.(?:com|net|org|de|co|io|shop)\b", re.IGNORECASE)
+_REACHABLE = re.compile(r"https?:|\w@\w|\b[\w-]+\.[^\W\d_]{2,}", re.IGNORECASE)
+"""An address, or what reads like one: letters, a dot, letters. A name written so (Dr.Oetker) is in the facts."""
 _GLUE = word_set("this that it is with your by plus & + / | -")
 
 
@@ -33,6 +34,7 @@ class Claims:
     def __init__(self, facts: Iterable[str]) -> None:
         known = [_plain(fact) for fact in facts if fact]
         self._measures = [measure for fact in known for measure in measures.measures(fact)]
+        self._dotted = {found.group().casefold() for fact in known for found in _REACHABLE.finditer(fact)}
         self._packs = {measures.pack_size(fact) for fact in known}
         # "500 ml" is known as that size; 500 of anything else is not.
         self._words = {word for fact in known for word in words(fact) if not _has_digit(word)}
@@ -41,8 +43,9 @@ class Claims:
     def unsupported(self, text: str) -> str | None:
         """The first thing that a text says and the facts do not, as it is written there; None when all is known."""
         text = _plain(text)
-        if found := _REACHABLE.search(text):
-            return found.group()
+        for found in _REACHABLE.finditer(text):
+            if found.group().casefold() not in self._dotted:
+                return found.group()
         for measure in measures.measures(text):
             if not any(measures.same(measure, known) for known in self._measures):
                 return measure.text

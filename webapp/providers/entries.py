@@ -1,7 +1,10 @@
 """Offers as outside sources write them, read by the same rules as the rows of an offers file."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
+
+import msgspec
 
 from webapp.lib.csv_table import Row, Table
 from webapp.lib.text import cut
@@ -24,11 +27,27 @@ FIELDS = {
     "seen_at": "seen_at",
 }
 """What the reader calls a value, and what an entry does."""
+Entry = Mapping[str, object]
 ID_LENGTH = 200
 CELL_LENGTH = 4000
 
 
-def read_offers(entries: Sequence[Mapping[str, object]], now: datetime, source: str) -> tuple[list[Offer], int]:
+def decoded(entries: Sequence[msgspec.Raw]) -> tuple[list[Entry], int]:
+    """The entries that are JSON objects, and how many are not, or hold what no offer does (a number without bounds).
+
+    Raises:
+        msgspec.ValidationError: there are some, and all are of that kind.
+    """
+    found: list[Entry] = []
+    for entry in entries:
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            found.append(msgspec.json.decode(entry, type=dict[str, object]))
+    if entries and not found:
+        raise msgspec.ValidationError("none of them is an object")
+    return found, len(entries) - len(found)
+
+
+def read_offers(entries: Sequence[Entry], now: datetime, source: str) -> tuple[list[Offer], int]:
     """The offers among the entries, and how many entries were none. `now` (aware): when those without a date were seen;
     `source`: where all of them are said to come from."""
     table = Table(tuple(FIELDS.values()), header_line=0, rows=(), delimiter="", encoding="")

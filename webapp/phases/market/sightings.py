@@ -89,13 +89,15 @@ class Sighting:
 
 
 def web_link(link: str | None) -> str | None:
-    """The link if it leads to a web page; anything else (`javascript:`, a path, a broken address) is dropped."""
+    """The link if it leads to a web page; anything else (`javascript:`, a path, a broken address, one that seems to
+    lead elsewhere than it does) is dropped."""
     text = clean(link or "")
     try:
         parts = urlsplit(text)
     except ValueError:
         return None
-    return text if parts.scheme in ("http", "https") and parts.netloc and len(text) <= 2000 else None
+    misleads = "\\" in text or "@" in parts.netloc
+    return text if parts.scheme in ("http", "https") and parts.netloc and not misleads and len(text) <= 2000 else None
 
 
 def sight(identity: Identity, offers: Sequence[Offer], now: datetime, matcher: Matcher) -> list[Sighting]:

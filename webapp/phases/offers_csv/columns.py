@@ -35,6 +35,8 @@ ALIASES = {
 }
 """The names under which each column is known, as folded words."""
 
+LONGEST_NAME = 100
+"""What is longer is not the name of a column; and each of its words would be held against all others."""
 _MONEY = ("price", "list_price", "total")
 
 
@@ -53,6 +55,8 @@ def assign(header: Sequence[str], aliases: Mapping[str, str] = ALIASES) -> tuple
 
 
 def _meaning(name: str, fields: Mapping[str, str]) -> tuple[str | None, str | None]:
+    if len(name) > LONGEST_NAME:
+        return None, None
     spoken = words(re.sub(r"([a-z])([A-Z])", r"\1 \2", name).replace("_", " ").replace("-", " "))
     if field := fields.get(" ".join(spoken)) or fields.get("".join(spoken)):
         return field, None

@@ -31,6 +31,7 @@ from webapp.phases.facts import Offer
 from webapp.providers.ebay import faults
 from webapp.providers.ebay.items import read_items
 from webapp.providers.ebay.tokens import Tokens
+from webapp.providers.entries import Entry, decoded
 from webapp.providers.interface import Answer, Question
 from webapp.providers.settings import number
 from webapp.work.circuits import Circuit
@@ -48,7 +49,7 @@ QUERY_LENGTH = 100
 class Page(msgspec.Struct):
     """One answer. Items are read one by one, so that a bad one spoils no other; without any there is no list."""
 
-    itemSummaries: list[dict[str, object]] = []
+    itemSummaries: list[msgspec.Raw] = []
     next: str | None = None
 
 
@@ -69,18 +70,18 @@ class Ebay:
         if not any(asked.values()):
             return Answer(())
         found: dict[str, Offer] = {}
-        unreadable, page, now = 0, Page(), datetime.now(UTC)
+        unreadable, following, now = 0, None, datetime.now(UTC)
         for place in range(MAX_PAGES):
             try:
-                page = self._page(asked | {"offset": str(place * PAGE_ITEMS)})
+                items, broken, following = self._page(asked | {"offset": str(place * PAGE_ITEMS)})
             except faults.NoQuestion:
                 break
-            offers, bad = read_items(page.itemSummaries[:PAGE_ITEMS], now, self.marketplace, question.gtin14)
+            offers, bad = read_items(items, now, self.marketplace, question.gtin14)
             found |= {offer.id: offer for offer in offers}
-            unreadable += bad
-            if not page.next:
+            unreadable += broken + bad
+            if not following:
                 break
-        return Answer(tuple(found.values()), unreadable, complete=not page.next)
+        return Answer(tuple(found.values()), unreadable, complete=not following)
 
     @staticmethod
     def _asked(question: Question) -> dict[str, str]:
@@ -89,14 +90,16 @@ class Ebay:
         # `*` is a wildcard that eBay refuses; brackets and commas mean "or".
         return {"q": cut(clean(re.sub(r"[*(),]", " ", question.words or "")), QUERY_LENGTH)}
 
-    def _page(self, asked: dict[str, str]) -> Page:
+    def _page(self, asked: dict[str, str]) -> tuple[list[Entry], int, str | None]:
+        """The items of one page, how many more cannot be read, and where the next begins."""
         token = self.tokens.current()
         try:
             body = self._get(token, asked)
         except faults.TokenRefused:  # it may have been withdrawn before its time: once, with a new one
             body = self._get(self.tokens.instead_of(token), asked)
         try:
-            return msgspec.json.decode(body, type=Page)
+            page = msgspec.json.decode(body, type=Page)
+            return *decoded(page.itemSummaries[:PAGE_ITEMS]), page.next
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise ProviderDown(
                 f"{LABEL} does not answer: what it says cannot be read", cause="ebay.unreadable"

@@ -1,12 +1,14 @@
 """eBay's item summaries as entries that are read by the rules of an offers file."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from webapp.phases.facts import Offer
-from webapp.providers.entries import read_offers
+from webapp.providers.entries import Entry, read_offers
 
-Item = Mapping[str, object]
+Item = Entry
+_AMOUNT = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 
 
 def read_items(items: Sequence[Item], now: datetime, marketplace: str, gtin14: str | None) -> tuple[list[Offer], int]:
@@ -62,7 +64,7 @@ def _shipping(item: Item, currency: object) -> object:
     found = []
     for cost in costs:
         value = cost.get("value")
-        if cost.get("currency") == currency and isinstance(value, str) and value.replace(".", "", 1).isdigit():
+        if cost.get("currency") == currency and isinstance(value, str) and _AMOUNT.fullmatch(value):
             found.append((float(value), value))
     return min(found)[1] if found else None
 

@@ -27,7 +27,7 @@ from webapp import endpoint as endpoints
 from webapp.endpoint import Endpoint
 from webapp.errors import ProviderDown
 from webapp.phases.facts import Offer
-from webapp.providers.entries import read_offers
+from webapp.providers.entries import Entry, decoded, read_offers
 from webapp.providers.interface import Answer, Question
 from webapp.providers.settings import number
 from webapp.work.circuits import Circuit
@@ -41,7 +41,7 @@ CURSOR_LENGTH = 500
 class Page(msgspec.Struct):
     """One answer of the feed; its offers are read one by one, so that a bad one spoils no other."""
 
-    offers: list[dict[str, object]]
+    offers: list[msgspec.Raw]
     next: str | None = None
 
 
@@ -59,18 +59,20 @@ class JsonFeed:
         found: dict[str, Offer] = {}
         unreadable, cursor, now = 0, None, datetime.now(UTC)
         for _ in range(MAX_PAGES):
-            page = self._page(asked | ({"cursor": cursor} if cursor else {}))
-            offers, bad = read_offers(page.offers[:PAGE_OFFERS], now, self.circuit.label)
+            entries, broken, cursor = self._page(asked | ({"cursor": cursor} if cursor else {}))
+            offers, bad = read_offers(entries, now, self.circuit.label)
             found |= {offer.id: offer for offer in offers}
-            unreadable, cursor = unreadable + bad, page.next
+            unreadable += broken + bad
             if not cursor or len(cursor) > CURSOR_LENGTH:
                 break
         return Answer(tuple(found.values()), unreadable, complete=not cursor)
 
-    def _page(self, parameters: dict[str, str]) -> Page:
+    def _page(self, parameters: dict[str, str]) -> tuple[list[Entry], int, str | None]:
+        """The entries of one page, how many more cannot be read, and where the next begins."""
         body = self.endpoint.get(limit=str(PAGE_OFFERS), **parameters)
         try:
-            return msgspec.json.decode(body, type=Page)
+            page = msgspec.json.decode(body, type=Page)
+            return *decoded(page.offers[:PAGE_OFFERS]), page.next
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             says = f"{self.circuit.label} does not answer: what it says cannot be read"
             raise ProviderDown(says, cause=f"{NAME}.unreadable") from error
