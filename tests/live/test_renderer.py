@@ -519,4 +519,7 @@ def test_pages_are_not_called_fresh_while_work_piles_up(world, monkeypatch):
         tiny_provider.broken_streams.add(stream)
         world.write(stream, "stuck")
         page.read_until(mark="stale")
+        assert page.lines == []
         tiny_provider.broken_streams.clear()
+        page.read_until(mark="live")
+        assert page.lines == ["stuck"]

@@ -7,11 +7,13 @@ from sqlalchemy import select, update
 
 from tests import factories
 from tests.pipeline.conftest import answer_bells, fresh
+from webapp.catalog.models import Product
 from webapp.database import transaction
 from webapp.live.frames import Span
 from webapp.pipeline import cards, live, parts, services
 from webapp.pipeline.models import Phase, Run
 from webapp.work import services as work
+from webapp.work.events import NewEvent, append
 from webapp.work.models import Event, Stream
 
 
@@ -258,3 +260,23 @@ def test_who_looks_at_a_product_that_is_removed_is_told_so(client, make_run, req
     assert "off the desk" in frame.html
     assert {line.key for line in lines} == {"log"}, "the log is whole when the product is put back"
     assert [line.seq for line in lines] == sorted({line.seq for line in lines})
+
+
+def test_a_page_that_is_far_behind_gets_the_log_whole(client, make_run, request_like):
+    run = make_run()
+    with transaction() as session:
+        last = append(session, run.stream_id, [NewEvent("test", f"line {number}") for number in range(150)])
+    [*_, lines] = frames_of(run.stream_id, 1, last, lambda topic: topic == live.run_topic(run.id))
+    assert (lines.key, lines.seq) == ("log", last)
+    assert "line 149" in lines.html
+    assert "Older events are kept" in lines.html
+
+
+def test_an_earlier_run_keeps_its_own_name_whatever_a_later_one_calls_the_product(client, make_run, request_like):
+    run = make_run(name="As typed")
+    answer_bells()
+    with transaction() as session:
+        services.run_again(session, run.product_id, None)
+        session.execute(update(Product).where(Product.id == run.product_id).values(name="As found later"))
+    [title] = [frame for frame in live.state(live.run_topic(run.id)) if frame.key == "title"]
+    assert "As typed" in title.html

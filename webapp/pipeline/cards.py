@@ -190,7 +190,8 @@ def _card(row: AnyRow, phases: tuple[PhaseCard, ...]) -> RunCard:
         product_id=row.product_id,
         client_id=row.client_id,
         created_by=row.created_by,
-        title=row.name or row.hints.get("name"),
+        # What a later run calls the product is no news of an earlier one, whose open page would not hear of it.
+        title=(row.name or row.hints.get("name")) if row.is_latest else (row.hints.get("name") or row.guess),
         guess=row.guess,
         uploader_name=row.uploader or "",
         created_at=row.created_at,

@@ -96,7 +96,7 @@ def frames(span: Span, happened: Happened, watched: Callable[[str], bool]) -> Se
             its_desk = desk_topic(card.client_id, user_id)
             if card.is_latest and watched(its_desk):
                 out.append(_row(its_desk, card))
-                if news.moved or not span.after_seq:
+                if news.moved or news.is_cut or not span.after_seq:
                     out.append(_counted(session, its_desk, user_id, counts))
         return out
 
@@ -104,6 +104,8 @@ def frames(span: Span, happened: Happened, watched: Callable[[str], bool]) -> Se
 def _news_of_page(session: Session, topic: str, card: cards.RunCard, news: log.News, span: Span) -> list[Frame]:
     """What a run's page that shows the events before the span does not show yet; everything, if that is not known."""
     lines = _log_lines(topic, card.id, news)
+    if news.is_cut:  # a page that shows all that came before would lack the lines that were left out
+        return [*_page(session, topic, card), _whole_log(session, topic, card)]
     if not span.after_seq or None in news.moved:
         return _page(session, topic, card) + lines
     if not news.moved:

@@ -108,9 +108,11 @@ class News(NamedTuple):
     lines: Sequence[EventLine]
     progressed: set[str | None]
     moved: set[str | None]
+    is_cut: bool
+    """Whether the oldest were left out, as there were too many."""
 
 
-NOTHING = News((), set(), set())
+NOTHING = News((), set(), set(), is_cut=False)
 
 
 def ask_news(spans: Sequence[Span]) -> Asked:
@@ -123,8 +125,7 @@ def ask_news(spans: Sequence[Span]) -> Asked:
 
 
 def news(rows: Iterable[AnyRow]) -> dict[int, News]:
-    """What happened, by stream. Of very many events the oldest are left out, which then counts as something that
-    happened to the run itself."""
+    """What happened, by stream. Of very many events the oldest are left out."""
     of_streams: dict[int, list[AnyRow]] = {}
     for row in rows:
         of_streams.setdefault(row.stream_id, []).append(row)
@@ -134,9 +135,8 @@ def news(rows: Iterable[AnyRow]) -> dict[int, News]:
 def _news(rows: Sequence[AnyRow]) -> News:
     progressed = {row.data.get("phase") for row in rows if row.kind == PROGRESS}
     moved = {row.data.get("phase") for row in rows if row.kind != PROGRESS}
-    if len(rows) == LINES:
-        moved.add(None)
-    return News(_lines(row for row in rows if row.level is not Level.DEBUG), progressed, moved)
+    lines = _lines(row for row in rows if row.level is not Level.DEBUG)
+    return News(lines, progressed, moved, is_cut=len(rows) == LINES)
 
 
 def _lines(rows: Iterable[AnyRow]) -> tuple[EventLine, ...]:
