@@ -75,6 +75,16 @@ def test_an_interactive_upload_goes_before_anybodys_bulk(dispatcher):  # noqa: F
     assert rung()[:2] == mine
 
 
+def test_what_lost_its_worker_waits_no_longer_than_what_is_urgent(dispatcher, owner):  # noqa: F811
+    client = make_client()
+    lost = backlog(client, 1, priority=Priority.BULK)
+    backlog(client, 40)
+    owner.execute("UPDATE work SET crashes = 1 WHERE id = ANY(%s)", [lost])
+    backlog(client, 40, priority=Priority.INTERACTIVE)
+    dispatcher.round()
+    assert rung()[0] == lost[0]
+
+
 def test_equally_urgent_work_is_dealt_in_turns(dispatcher):  # noqa: F811
     clients = [make_client() for _ in range(3)]
     of = {work_id: client.id for client in clients for work_id in backlog(client, 10)}

@@ -1,9 +1,10 @@
 """Dealing out the bells of one lane: which ready work is rung for next, and how many bells may hang.
 
 The order: the more urgent first (see `priority`; each `AGEING_SECONDS` of waiting are worth one step, up to the most
-urgent), among equally urgent work the clients take turns, and a client's turn counts what it has running already. What
-is paused, or beyond the number of phases that its client may have running at once, is not dealt. (The claim is what
-holds a client to that number; where there are fewer slots than it anyway, more bells may hang.)
+urgent; what lost its worker is as urgent as anything), among equally urgent work the clients take turns, and a client's
+turn counts what it has running already. What is paused, or beyond the number of phases that its client may have running
+at once, is not dealt. (The claim is what holds a client to that number; where there are fewer slots than it anyway,
+more bells may hang.)
 
 A bell that hangs in Redis cannot be overtaken any more. Where work takes milliseconds that matters to nobody, and many
 bells keep the slots busy; where it takes seconds, a client that comes now must not wait behind bells of another that
@@ -88,10 +89,10 @@ _NEXT = Statement("""
         JOIN clients ON clients.id = groups.client_id
         LEFT JOIN busy ON busy.client_id = groups.client_id
         CROSS JOIN LATERAL (
-            SELECT work.id, work.run_at, greatest(
+            SELECT work.id, work.run_at, CASE WHEN crashes > 0 THEN least(priority, :most_urgent) ELSE greatest(
                        least(priority, :most_urgent),
                        priority - floor(extract(epoch FROM clock_timestamp() - work.run_at) / :ageing)
-                   ) AS level
+                   ) END AS level
             FROM work
             WHERE state = 'ready' AND dispatched_at IS NULL AND queue = :queue AND work.client_id = groups.client_id
               AND activity = groups.activity AND priority = groups.priority
