@@ -62,7 +62,7 @@ def test_without_any_offer_the_list_price_less_a_tenth() -> None:
 def test_without_anything_no_price_and_the_reason() -> None:
     found = propose(None, researched(UNKNOWN))
     assert found.price is None
-    assert found.reasons[-1] == "No price is proposed: please set one."
+    assert found.reasons[-1] == "No price is proposed: set one under “Edit the listing”."
 
 
 @pytest.mark.parametrize(

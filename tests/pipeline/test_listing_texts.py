@@ -1,13 +1,19 @@
 """A person's own words in a listing: kept over later runs, written down, marked, never half."""
 
+from decimal import Decimal
+
 import pytest
 from sqlalchemy import text
 
 from tests.ai.conftest import TEXTS, model, use_models  # noqa: F401 - fixtures
 from tests.factories import make_client, make_member
-from tests.pipeline.conftest import answer_bells, client, make_run  # noqa: F401 - fixtures
+from tests.pipeline.conftest import answer_bells, client, fresh, make_run  # noqa: F401 - fixtures
 from webapp.access.models import Role
+from webapp.catalog.models import Product
 from webapp.database import db, transaction
+from webapp.phases.facts import Listing
+from webapp.phases.listing.edited import with_edited
+from webapp.phases.listing.missing import NO_CATEGORY, NO_PRICE
 from webapp.pipeline import findings, services
 from webapp.pipeline.models import PhaseName, Run
 
@@ -66,6 +72,45 @@ def test_a_later_run_keeps_it_and_asks_no_model_for_it(model, use_models, make_r
     assert (found.title, found.description) == ("My own pen", "It is mine.\n\nTake it.")
     assert found.edited == ("title", "bullets", "description")
     assert len(model.asked) == 1
+
+
+def test_a_price_and_a_category_that_nothing_told_are_set_by_a_person_and_stay(make_run, reviewer):  # noqa: F811
+    run = make_run()
+    answer_bells()
+    page = reviewer.get(path(run)).text
+    assert "Price in USD" in page
+    same = {name: value for name, value in MINE.items() if name != "title"} | {"title": "Nothing"}
+    for wrong in ("0", "-1", "a lot", "1e9", "12.345"):
+        answer = reviewer.submit(path(run), same | {"price": wrong, "category": "Pens"})
+        assert answer.status_code == 422
+        assert f'value="{wrong}"' in answer.text
+    reviewer.submit(path(run), same | {"price": "12,5", "category": " Office >  Pens "})
+    db.session.rollback()
+    found = listing(run)
+    assert (found.price, found.currency, found.category) == ("12.50", "USD", "Office > Pens")
+    assert found.edited == ("bullets", "description", "price", "category")
+    assert found.price_reasons == ("A person set it.",)
+    product = fresh(Product, run.product_id)
+    assert (product.price, product.currency, product.category) == (Decimal("12.50"), "USD", "Office > Pens")
+    assert "written by a person" in reviewer.get(f"/products/{run.product_id}/listing").text
+    assert (
+        "Nothing was changed"
+        in reviewer.submit(path(run), same | {"price": "12.5", "category": ""}, follow_redirects=True).text
+    )
+    with transaction() as session:
+        again = services.run_again(session, run.product_id, None)
+    answer_bells()
+    assert (listing(again).price, listing(again).category) == ("12.50", "Office > Pens")
+    assert fresh(Product, run.product_id).price == Decimal("12.50")
+
+
+def test_what_a_person_set_is_not_missing_any_more():
+    bare = Listing(
+        title="", bullets=(), description="", price=None, currency=None, price_reasons=(), category=None,
+        condition=None, specifics=(), titles={}, missing=(NO_PRICE, "Photos.", NO_CATEGORY),
+    )  # fmt: skip
+    assert with_edited(bare, {"price": "3.00", "currency": "EUR"}).missing == ("Photos.", NO_CATEGORY)
+    assert with_edited(bare, {"category": "Pens"}).missing == (NO_PRICE, "Photos.")
 
 
 def test_what_is_left_as_it_was_is_nobodys_edit(make_run, reviewer):  # noqa: F811

@@ -45,7 +45,7 @@ def propose(condition: Condition | None, market: Market, terms: Terms = NO_TERMS
         why = next((proof.says for proof in market.competitive_price.evidence), "No offer was found.")
         least = lowest(terms, terms.cost_currency) if terms.cost_currency and terms.cost is not None else None
         if least is None or terms.cost_currency is None or terms.rules.margin_percent is None:
-            return Proposal(reasons=(why, "No price is proposed: please set one."))
+            return Proposal(reasons=(why, "No price is proposed: set one under “Edit the listing”."))
         reasons += [why, f"{least.says}: that is all there is to go by."]
         return _ruled(least.price, terms.cost_currency, terms, reasons)
     if asked is not None:

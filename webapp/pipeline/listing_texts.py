@@ -1,5 +1,6 @@
-"""A person's hand in a listing: title, bullet points and description as they want them."""
+"""A person's hand in a listing: title, bullet points, description, price and category as they want them."""
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -10,16 +11,18 @@ from webapp.audit.services import Actor
 from webapp.audit.services import record as write_down
 from webapp.errors import Conflict, NotFound
 from webapp.phases.facts import Listing
-from webapp.phases.listing.edited import with_edited
+from webapp.phases.listing.edited import TEXTS, VALUES, with_edited
 from webapp.pipeline import findings, services
 from webapp.pipeline.models import ListingFinding, PhaseName
 from webapp.work.events import NewEvent, record
 from webapp.work.models import Work, WorkState
 
 
-def edit(session: Session, product_id: UUID, texts: dict[str, Any], actor: Actor, by_name: str) -> list[str]:
-    """Put a person's texts in the place of those in the newest listing, for good: later runs keep them. Which of
-    them changed; what is the same stays whoever's it was.
+def edit(
+    session: Session, product_id: UUID, texts: dict[str, Any], actor: Actor, by_name: str, currency: str
+) -> list[str]:
+    """Put a person's texts (and price, in this currency, and category) in the place of those in the newest listing, for
+    good: later runs keep them. Which of them changed; what is the same stays whoever's it was.
 
     Raises:
         NotFound: there is no such product, or no listing of it.
@@ -36,11 +39,17 @@ def edit(session: Session, product_id: UUID, texts: dict[str, Any], actor: Actor
     state = session.execute(select(Work.state).where(Work.id == place.work_id)).scalar_one()
     if state is not WorkState.DONE:
         raise Conflict("The listing is being written anew. Edit it when it is done.")
-    present = {"title": listing.title, "bullets": list(listing.bullets), "description": listing.description}
+    present: dict[str, Any] = {name: getattr(listing, name) for name in (*TEXTS, *VALUES, "currency")}
+    present["bullets"] = list(listing.bullets)
     changed = {name: text for name, text in texts.items() if text != present[name]}
+    if "price" in changed:
+        changed["currency"] = currency
     if not changed:
         return []
     product.listing_texts = {**product.listing_texts, **changed}
+    if "price" in changed:
+        product.price, product.currency = Decimal(changed["price"]), currency
+    product.category = changed.get("category", product.category)
     session.flush()
     epoch = session.execute(select(ListingFinding.epoch).where(ListingFinding.phase_id == place.phase_id)).scalar_one()
     after = with_edited(listing, changed)

@@ -120,24 +120,35 @@ def listing(product_id: UUID) -> ResponseReturnValue:
 @bp.route("/products/<uuid:product_id>/listing/texts", methods=["GET", "POST"])
 @needs(Role.REVIEWER)
 def edit_listing(product_id: UUID) -> ResponseReturnValue:
-    """Title, bullet points and description, to be written by a person."""
-    session = db.session()
+    """Title, bullet points, description, price and category, to be written by a person."""
+    session, viewer = db.session(), current_viewer()
     view, runs = subjects.product(session, product_id), cards.cards_of_product(session, product_id)
     found = parts.found_of(session, runs[0].id)["listing"] if view is not None and runs else None
     if found is None:
         raise NotFound("This product's listing is not written yet.")
+    currency = session.get_one(Client, viewer.client_id).currency
     form = Form({"title": found.title, "bullets": "\n".join(found.bullets), "description": found.description})
+    form.values |= {"price": found.price or "", "category": found.category or ""}
     if request.method == "POST":
-        form = Form.of(request.form, "title", "bullets", "description")
-        texts, form.errors = edited.read(**form.values)
+        form = Form.of(request.form, "title", "bullets", "description", "category")
+        texts, errors = edited.read(**form.values)
+        form.values |= Form.of(request.form, "price").values
+        form.errors = errors
+        price = form.optional_amount("price", Decimal("0.01"))
+        if price is not None and (found.price is None or price != Decimal(found.price) or currency != found.currency):
+            texts["price"] = f"{price:.2f}"
         if not form.errors:
-            viewer = current_viewer()
             with transaction() as writing:
-                changed = listing_texts.edit(writing, product_id, texts, current_actor(), viewer.name)
+                changed = listing_texts.edit(writing, product_id, texts, current_actor(), viewer.name, currency)
             flash(_("Saved. Later runs keep it.") if changed else _("Nothing was changed."), "success")
             return redirect(url_for("pipeline.listing", product_id=product_id), 303)
     page = render_template(
-        "pipeline/listing_texts.html", product=view, form=form, title_limit=edited.TITLE_LIMIT, lines=BULLETS
+        "pipeline/listing_texts.html",
+        product=view,
+        form=form,
+        title_limit=edited.TITLE_LIMIT,
+        lines=BULLETS,
+        currency=currency,
     )
     return page, 422 if form.errors else 200
 

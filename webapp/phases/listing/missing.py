@@ -6,13 +6,15 @@ from webapp.phases.facts import Analysis, Condition, Identity
 from webapp.phases.wording import Known
 
 _FEW_PHOTOS = 2
+NO_PRICE = "A price: no offer and no list price was found to derive one from."
+NO_CATEGORY = "The category."
 
 
 def missing(facts: Known, identity: Identity, analysis: Analysis | None, price: Decimal | None) -> tuple[str, ...]:
     """One sentence for each gap; empty when the listing can go out as it is."""
     gaps = [
         (not facts.name, "A name: say what it is."),
-        (price is None, "A price: no offer and no list price was found to derive one from."),
+        (price is None, NO_PRICE),
         (facts.condition is None, "The condition: new, like new, refurbished, used, or for parts."),
         (
             facts.condition not in (None, Condition.NEW) and not facts.condition_details,
@@ -24,7 +26,7 @@ def missing(facts: Known, identity: Identity, analysis: Analysis | None, price: 
         (not facts.brand and not facts.is_book, "The brand, or that it has none."),
         (not facts.code, "The barcode number (EAN, UPC or ISBN), if there is one."),
         (not facts.model and not facts.is_book, "The model or part number, if there is one."),
-        (not facts.category, "The category."),
+        (not facts.category, NO_CATEGORY),
     ]
     return tuple(says for lacks, says in gaps if lacks)
 
