@@ -57,6 +57,7 @@ def main() -> int:
         recovery_max_s=recoveries[-1] if recoveries else 0.0,
         recovery_limit_s=limit,
         recoveries_over_limit=over,
+        overtaken_max=max((each.overtaken for account in accounts for each in account.recoveries), default=0),
         ready_again_max_s=max(noticed, default=0.0),
         ready_again_late=sum(1 for each in noticed if each > limit),
         screens_right_s=max((account.screens_s for account in accounts), default=0.0),

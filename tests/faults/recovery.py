@@ -15,12 +15,21 @@ _MOVES = """
 """
 
 
+_STARTED_MEANWHILE = """
+    SELECT count(*) FROM events WHERE data->>'to' = 'running' AND (data->>'work')::bigint <> %s
+      AND at > to_timestamp(%s) AND at < to_timestamp(%s)
+"""
+
+
 class Recovery(NamedTuple):
     """One loss: how long until the next start, how much of that until the loss was noticed, both in seconds."""
 
     seconds: float
     noticed_after: float
     how: str
+    overtaken: int
+    """How much other work was started between the moment it was ready and its start: none, and the whole wait was for
+    a slot, all of which were busy, frozen or dead."""
 
 
 def recoveries(sight: Sight, losses: Sequence[Loss], outages: Sequence[Outage]) -> list[Recovery]:
@@ -34,7 +43,8 @@ def recoveries(sight: Sight, losses: Sequence[Loss], outages: Sequence[Outage]) 
         if [move[1:] for move in moves] == [("running", "ready"), ("ready", "running")]:
             ready, start = moves[0][0], moves[1][0]
             noticed, started = (upto - loss.at - _away(loss.at, upto, outages) for upto in (ready, start))
-            found.append(Recovery(started, noticed, loss.how))
+            overtaken = sight.one(_STARTED_MEANWHILE, (loss.work_id, ready, start))
+            found.append(Recovery(started, noticed, loss.how, overtaken))
     return sorted(found)
 
 
