@@ -6,7 +6,6 @@ it. What is in `orders` comes first: `hang`, `drop` (pays, then cuts the connect
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -72,11 +71,3 @@ def running() -> Iterator[Bank]:
         bank.let_go.set()
         server.shutdown()
         server.server_close()
-
-
-def wait_until(what: object, seconds: float = 60) -> None:
-    """Until the callable says yes."""
-    until = time.monotonic() + seconds
-    while not what():  # type: ignore[operator]
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.01)

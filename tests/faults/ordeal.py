@@ -260,9 +260,17 @@ def _missing_uploads(stack: Stack, sight: Sight, crowd: Crowd) -> list[str]:
 
 
 def _wrong_payments(stack: Stack, bank: payments.Bank) -> list[str]:
-    """Payments made twice, or forgotten, and paying phases that are done without one."""
+    """Payments made twice, or forgotten, and paying phases that are done without one.
+
+    Work that a person stopped, or that failed, and that nobody went on with has its intent alone, and may have paid.
+    """
     sight = Sight(stack.postgres.url)
-    known = {key for (key,) in sight.rows("SELECT idempotency_key::text FROM steps WHERE answered_at IS NOT NULL")}
+    steps = sight.rows(
+        "SELECT s.idempotency_key::text, s.answered_at IS NOT NULL, w.state IN ('stopped', 'failed')"
+        " FROM steps s JOIN work w ON w.id = s.work_id"
+    )
+    known = {key for key, is_answered, _ in steps if is_answered}
+    in_doubt = {key for key, is_answered, was_given_up in steps if was_given_up and not is_answered}
     unpaid = sight.rows(
         "SELECT w.id FROM work w JOIN phases p ON p.work_id = w.id WHERE p.number = %s AND w.state = 'done' AND"
         " (SELECT count(*) FROM steps s WHERE s.work_id = w.id AND s.answered_at IS NOT NULL) <> 1",
@@ -272,7 +280,7 @@ def _wrong_payments(stack: Stack, bank: payments.Bank) -> list[str]:
     twice = {key for key in bank.payments if bank.payments.count(key) > 1}
     return [
         *(f"{key} twice" for key in twice),
-        *(f"{key} forgotten" for key in set(bank.payments) - known),
+        *(f"{key} forgotten" for key in set(bank.payments) - known - in_doubt),
         *(f"{key} never made" for key in known - set(bank.payments)),
         *(f"work {work_id} is done unpaid" for (work_id,) in unpaid),
     ]

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.waiting import wait_until
 from webapp.live import audience, viewers, wire
 from webapp.live import hub as hub_module
 from webapp.live.audience import Limits
@@ -22,13 +23,6 @@ RUN = "run:1"
 
 def piece(key, seq, html):
     return wire.Piece(key, seq, html.encode())
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "never came true"
-        time.sleep(0.01)
 
 
 def test_a_frame_goes_to_all_who_watch_its_topic_and_to_nobody_else(stage):

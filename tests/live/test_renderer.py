@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 import webapp.models  # noqa: F401 - the migrations compare with all of them
 from tests.live import tiny_provider
+from tests.waiting import wait_until
 from webapp import config, database, queue
 from webapp.database import db, tenant, transaction
 from webapp.embedded import Home, Postgres, Redis
@@ -177,13 +178,6 @@ class Page:
                     return False
         except TimeoutError:
             return True
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "never came true"
-        time.sleep(0.01)
 
 
 @pytest.fixture

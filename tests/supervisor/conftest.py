@@ -59,6 +59,10 @@ class Stack:
         self.seen |= found
         return found
 
+    def names(self, process: subprocess.Popen[str]) -> set[str]:
+        """The names of all processes that stand below this one now."""
+        return {below.name() for below in self.remember(process)}
+
     def left(self) -> list[psutil.Process]:
         """Which of the processes seen are alive after a short wait for the kernel's death signals."""
         return psutil.wait_procs(self.seen, timeout=20)[1]

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from tests import payments
-from tests.payments import wait_until
 from tests.pipeline.conftest import client, fresh, make_run  # noqa: F401 - fixtures
+from tests.waiting import wait_until
 from tests.work import paying_slot
 from tests.work.test_services import claimed, make_work, row, stream  # noqa: F401 - fixtures
 from webapp.database import db, transaction
