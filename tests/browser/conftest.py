@@ -21,11 +21,15 @@ KNOWN = (
     "[object Event]",
     "the server responded with a status of 4",
     "status of 503",
+    "Status Error Code 503",
+    "htmx:sendError",
     "net::ERR_FAILED",
+    "net::ERR_CONNECTION_",
+    "net::ERR_EMPTY_RESPONSE",
 )
 """What a console may say: a socket that the test itself cuts, by the browser and by htmx (which logs the bare event);
-answers that the test asked for; that the database is away, where the test has just killed it; a request that the test
-cuts."""
+answers that the test asked for; that the database or the web server is away, where the test has just killed it; a
+request that the test cuts."""
 SIZES = {"phone": {"width": 390, "height": 844}, "desk": {"width": 1280, "height": 900}}
 
 

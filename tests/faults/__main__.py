@@ -1,4 +1,5 @@
-"""`make faults [SEED=7] [ROUNDS=1] [DURATION=100] [RUNS=150] [REAL=10] [CONTROLS=1]`: kill anything, and look.
+"""`make faults [SEED=7] [ROUNDS=1] [DURATION=100] [RUNS=150] [REAL=10] [SLOTS=3]
+[CONTROLS=1]`: kill anything, and look.
 
 Prints the seed first, one JSON object last. Ends with 1 if an invariant is broken, if work that lost its worker was
 not started again within a lease and two seconds, or if a control was not caught. `recovery_…` is the time to the next
@@ -32,6 +33,7 @@ def main() -> int:
                     seconds=_number("DURATION", 100),
                     runs=_number("RUNS", 150),
                     real=_number("REAL", 10),
+                    slots=_number("SLOTS", 3),
                 )
             )
             _tell(accounts[-1])
