@@ -51,6 +51,11 @@ def bells(lane: str, connection: "Redis | None" = None) -> Queue:
     return Queue(lane, connection=connection or redis())
 
 
+def front(lane: str) -> str:
+    """The lane beside `lane` whose bells its slots answer first."""
+    return f"{lane}-front"
+
+
 def read_bell(bell: str) -> tuple[UUID, int]:
     """The client's and the work's id that a bell names. It is all in RQ's job id: no job is kept beside it, so whoever
     can write to Redis can ring, and nothing else.
@@ -76,8 +81,8 @@ def signal(
     due: Mapping[str, Sequence[tuple[UUID, int]]],
     messages: Iterable[dict[str, Any]],
     connection: "Redis | None" = None,
-) -> None:
-    """`ring` for each lane and `publish`, in one round trip."""
+) -> bool:
+    """`ring` for each lane and `publish`, in one round trip. Whether Redis heard."""
     try:
         connection = connection or redis()
         pipe = connection.pipeline(transaction=False)
@@ -88,6 +93,8 @@ def signal(
         pipe.execute()
     except RedisError as error:
         log.warning("redis_not_told", extra={"queues": list(due), "reason": str(error)})
+        return False
+    return True
 
 
 def wake(connection: "Redis | None" = None) -> None:

@@ -1,4 +1,4 @@
-"""`make faults [SEED=7] [ROUNDS=1] [DURATION=100] [RUNS=150] [REAL=10] [SLOTS=3]
+"""`make faults [SEED=7] [ROUNDS=1] [DURATION=100] [RUNS=150] [REAL=10] [SLOTS=6]
 [CONTROLS=1]`: kill anything, and look.
 
 Prints the seed first, one JSON object last. Ends with 1 if an invariant is broken, if work that lost its worker was
@@ -33,7 +33,7 @@ def main() -> int:
                     seconds=_number("DURATION", 100),
                     runs=_number("RUNS", 150),
                     real=_number("REAL", 10),
-                    slots=_number("SLOTS", 3),
+                    slots=_number("SLOTS", 6),
                 )
             )
             _tell(accounts[-1])

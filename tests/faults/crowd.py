@@ -7,7 +7,7 @@ is written down: it has to be there in the end.
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from uuid import UUID, uuid4
 
@@ -16,6 +16,7 @@ import requests
 
 from tests.faults.people import Person, draw
 from tests.faults.sight import Sight
+from webapp.intake.samples import SampleFile
 
 AGAIN_SECONDS = 0.2
 PATIENCE_SECONDS = 90.0
@@ -54,8 +55,9 @@ class Crowd:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
-    def start(self) -> None:
-        """Two uploaders, three who press buttons."""
+    def start(self, real: Sequence[Sequence[SampleFile]], seconds: float) -> None:
+        """Two uploaders, three who press buttons, and one who brings `real` products evenly over `seconds`."""
+        self._go(lambda chance: self._bring(real, seconds, chance), 20)
         for number in range(2):
             self._go(self._upload_on, number)
         for number in range(3):
@@ -80,6 +82,13 @@ class Crowd:
             photos = {f"{n}.jpg": draw(chance.getrandbits(60)) for n in range(chance.choice((1, 1, 2)))}
             self.upload(person, photos, chance, name=f"Empty {chance.randrange(10**6)}")
             self._stop.wait(chance.uniform(0.2, 1.2))
+
+    def _bring(self, real: Sequence[Sequence[SampleFile]], seconds: float, chance: random.Random) -> None:
+        person = self.staff.again()
+        for number, photos in enumerate(real):
+            files = {photo.name: photo.data for photo in photos}
+            self.upload(person, files, chance, name=f"Real {number}")
+            self._stop.wait(seconds / len(real))
 
     def upload(self, person: Person, photos: dict[str, bytes], chance: random.Random, **fields: str) -> None:
         """Send until it is safe, and now and then once more."""

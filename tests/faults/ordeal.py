@@ -1,7 +1,6 @@
 """One ordeal: a Lotline under way, a crowd at its doors, faults for a while, quiet, and then the account."""
 
 import os
-import random
 import sys
 import time
 from collections.abc import Iterator
@@ -123,7 +122,7 @@ def until(what: Any, seconds: float, says: str) -> float:
     return time.monotonic() - began
 
 
-def suffer(stack: Stack, app: Flask, *, seed: int, seconds: float, runs: int, real: int, slots: int = 3) -> Account:
+def suffer(stack: Stack, app: Flask, *, seed: int, seconds: float, runs: int, real: int, slots: int = 6) -> Account:
     """Go through it. The stack's services run; all else is started here, and is gone afterwards."""
     with payments.running() as bank:
         bank.knows_keys = False  # whoever pays twice has paid twice
@@ -153,14 +152,10 @@ def _suffer(stack: Stack, app: Flask, seed: int, seconds: float, runs: int, real
     say(f"seed {seed}: {runs} runs, {real} of them real, {seconds:.0f} s of faults")
     watched = start_runs(client, runs)[:WATCHED_RUNS]
     crowd = Crowd(staff.person, reviewer.person, stack.postgres.url, seed)
-    chance = random.Random(seed)
-    for number in range(real):
-        label = LABELS[number % len(LABELS)]
-        files = {photo.name: photo.data for photo in photos(label, seed=1000 * seed + number)}
-        crowd.upload(staff.person, files, chance, name=f"Real {number}")
     topics = [desk_topic(client.id, None), desk_topic(client.id, staff.watcher.user_id), *map(run_topic, watched)]
     pages = [screens.Screen(staff.person.again(), topic, seed) for topic in topics]
-    crowd.start()
+    # One after the other, as they come to a dock: reading all at once would fill the cores, and show nothing else.
+    crowd.start([photos(LABELS[n % len(LABELS)], seed=1000 * seed + n) for n in range(real)], seconds)
     nemesis = Nemesis(stack, seed)
     nemesis.run(seconds)
     crowd.stop()

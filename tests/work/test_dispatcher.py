@@ -152,6 +152,21 @@ def test_an_expired_lease_makes_the_work_ready_and_counts_a_crash(dispatcher):
     assert "stopped answering" in last.message
 
 
+@pytest.mark.parametrize("silent", [False, True])
+def test_what_a_worker_lost_is_rung_for_beside_its_lane_too(dispatcher, silent):
+    client = make_client()
+    [lost] = backlog(client, 1, lane="heavy")
+    with tenant(client.id), transaction() as session:
+        services.claim(session, lost, "slot", 15)
+    change(client, lost, "lease_until = now() - interval '1 second'")
+    if silent:
+        round_without_redis(dispatcher)
+    dispatcher.round()
+    assert rung(queue.front("heavy")) == [lost]
+    dispatcher.round()
+    assert rung(queue.front("heavy")) == [lost]
+
+
 def test_what_a_worker_lost_keeps_its_place_before_what_came_later(dispatcher):
     client = make_client()
     [lost] = backlog(client, 1, lane="heavy")
@@ -187,6 +202,30 @@ def test_a_first_dispatcher_rings_for_what_an_empty_redis_has_forgotten(app, dis
     queue.redis().flushdb()
     Dispatcher(app).round()
     assert rung() == ids
+
+
+def test_what_was_rung_for_while_redis_was_silent_is_rung_for_again(dispatcher):
+    round_without_redis(dispatcher)
+    ids = upload(make_client(), 3, "light")
+    queue.bells("light").empty()
+    dispatcher.round()
+    assert rung() == ids
+
+
+def test_nothing_is_dealt_while_redis_is_silent(dispatcher):
+    client = make_client()
+    [work_id] = backlog(client, 1)
+    round_without_redis(dispatcher)
+    assert row(client, work_id).dispatched_at is None
+    dispatcher.round()
+    assert rung() == [work_id]
+
+
+def round_without_redis(dispatcher):
+    """A round of a dispatcher whose Redis has nobody listening."""
+    there, dispatcher._redis = dispatcher._redis, queue.connect("redis://127.0.0.1:1")
+    dispatcher.round()
+    dispatcher._redis = there
 
 
 def test_a_single_lost_bell_is_rung_again_after_a_lease(dispatcher):

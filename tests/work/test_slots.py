@@ -7,17 +7,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
 
 from tests.pipeline.conftest import client, fresh, make_run  # noqa: F401 - fixtures
+from tests.waiting import wait_until
 from webapp.database import db, transaction
 from webapp.pipeline import services
 from webapp.pipeline.models import Phase, Run, RunState
 from webapp.work import registry, slots
+from webapp.work import services as work
 from webapp.work.dispatcher import Dispatcher
 from webapp.work.models import Event, Work, WorkState
 
@@ -63,13 +64,6 @@ def start_slot(app, dispatcher):
         process.wait()
 
 
-def wait_for(what: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
-    while not what():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.02)
-
-
 def first_phase(run: Run) -> Work:
     db.session.expire_all()
     work = db.session.execute(
@@ -99,23 +93,36 @@ def times(run: Run, kind: str) -> int:
 def test_a_killed_slots_work_is_taken_up_by_another_and_done_once(make_run, start_slot):  # noqa: F811
     run = make_run()
     slot = start_slot()
-    wait_for(lambda: in_hand(run))
+    wait_until(lambda: in_hand(run))
     slot.kill()
     start_slot()
-    wait_for(lambda: ended(run))
+    wait_until(lambda: ended(run))
     assert (first_phase(run).crashes, first_phase(run).attempts) == (1, 2)
     assert times(run, "work.done") == 1
+
+
+def test_what_lost_its_worker_is_done_before_what_a_slot_would_do_first(make_run, start_slot):  # noqa: F811
+    others, lost = [make_run(), make_run()], make_run()
+    # In the second of the slot's lanes, while bells hang in the first.
+    work_id = first_phase(lost).id
+    with transaction() as session:
+        session.execute(text("UPDATE work SET queue = 'light' WHERE id = :id"), {"id": work_id})
+        work.claim(session, work_id, "gone at once", 0.01)
+    wait_until(lambda: first_phase(lost).crashes == 1)
+    start_slot()
+    wait_until(lambda: in_hand(lost))
+    assert [times(run, "work.running") for run in others] == [0, 0]
 
 
 def test_a_slot_that_is_asked_to_end_hands_its_work_back(make_run, start_slot):  # noqa: F811
     run = make_run()
     slot = start_slot()
-    wait_for(lambda: in_hand(run))
+    wait_until(lambda: in_hand(run))
     slot.terminate()
     assert slot.wait(PATIENCE_SECONDS) == 0
     assert first_phase(run).state is WorkState.READY
     start_slot()
-    wait_for(lambda: ended(run))
+    wait_until(lambda: ended(run))
     assert first_phase(run).crashes == 0
 
 
@@ -124,7 +131,7 @@ def test_work_that_does_not_report_is_handed_back_all_the_same(make_run, start_s
     monkeypatch.setattr(sys.modules[__name__], "LEASE", 10.0)  # on a busy machine a short one is lost meanwhile
     run = make_run()
     slot = start_slot()
-    wait_for(lambda: first_phase(run).state is WorkState.RUNNING)
+    wait_until(lambda: first_phase(run).state is WorkState.RUNNING)
     slot.terminate()
     assert slot.wait(PATIENCE_SECONDS) == 0
     assert (first_phase(run).state, first_phase(run).crashes) == (WorkState.READY, 0)
@@ -133,10 +140,10 @@ def test_work_that_does_not_report_is_handed_back_all_the_same(make_run, start_s
 def test_a_frozen_slot_that_wakes_up_writes_nothing(make_run, start_slot):  # noqa: F811
     run = make_run()
     frozen = start_slot()
-    wait_for(lambda: in_hand(run))
+    wait_until(lambda: in_hand(run))
     frozen.send_signal(signal.SIGSTOP)
     start_slot()
-    wait_for(lambda: ended(run))
+    wait_until(lambda: ended(run))
     finished = first_phase(run).finished_at
     frozen.send_signal(signal.SIGCONT)
     time.sleep(3 * BEAT)
@@ -153,11 +160,11 @@ def test_a_frozen_slot_that_wakes_up_writes_nothing(make_run, start_slot):  # no
 def test_a_stop_reaches_the_slot_which_lives_on_for_the_next(make_run, start_slot):  # noqa: F811
     run = make_run()
     slot = start_slot()
-    wait_for(lambda: in_hand(run))
+    wait_until(lambda: in_hand(run))
     with transaction() as session:
         services.stop_phase(session, run.id, 1)
     following = make_run()
-    wait_for(lambda: ended(following))
+    wait_until(lambda: ended(following))
     assert slot.poll() is None
     assert first_phase(run).state is WorkState.STOPPED
     assert fresh(Run, run.id).state is RunState.STOPPED
@@ -174,9 +181,9 @@ def drained(ask) -> str:
 def test_a_drained_slot_ends_what_it_does_takes_nothing_new_and_works_again_when_let(make_run, start_slot):  # noqa: F811
     run = make_run()
     slot = start_slot()
-    wait_for(lambda: in_hand(run))
+    wait_until(lambda: in_hand(run))
     drained(lambda session, worker_id: registry.drain(session, worker_id, "Olga"))
-    wait_for(lambda: first_phase(run).state is WorkState.DONE)
+    wait_until(lambda: first_phase(run).state is WorkState.DONE)
     assert (first_phase(run).attempts, first_phase(run).crashes) == (1, 0)
     time.sleep(2 * slots.SEEN_EVERY_SECONDS)
     following = make_run()
@@ -184,16 +191,16 @@ def test_a_drained_slot_ends_what_it_does_takes_nothing_new_and_works_again_when
     assert first_phase(following).state is WorkState.READY
     assert slot.poll() is None
     drained(registry.let_work)
-    wait_for(lambda: ended(following))
-    wait_for(lambda: ended(run))
+    wait_until(lambda: ended(following))
+    wait_until(lambda: ended(run))
 
 
 def test_a_drained_slot_that_stands_by_ends_when_asked(start_slot, make_run):  # noqa: F811
     slot = start_slot()
-    wait_for(lambda: slot_is_known())
+    wait_until(lambda: slot_is_known())
     drained(lambda session, worker_id: registry.drain(session, worker_id, "Olga"))
     # Started afresh, it listens to SIGTERM from the first; to SIGUSR1 only once it works.
-    wait_for(lambda: catches(slot.pid, signal.SIGTERM) and not catches(slot.pid, signal.SIGUSR1))
+    wait_until(lambda: catches(slot.pid, signal.SIGTERM) and not catches(slot.pid, signal.SIGUSR1))
     time.sleep(3 * slots.SEEN_EVERY_SECONDS)
     assert slot.poll() is None
     slot.terminate()
@@ -203,7 +210,7 @@ def test_a_drained_slot_that_stands_by_ends_when_asked(start_slot, make_run):  #
 
 def test_a_slot_that_has_done_nothing_yet_ends_when_asked(start_slot):
     slot = start_slot()
-    wait_for(lambda: slot_is_known())
+    wait_until(lambda: slot_is_known())
     time.sleep(2 * slots.SEEN_EVERY_SECONDS)
     slot.terminate()
     assert slot.wait(PATIENCE_SECONDS) == 0

@@ -29,7 +29,7 @@ from webapp.work import circuits, registry
 from webapp.work.dealing import WINDOWS, Dealer, Lane
 from webapp.work.events import NewEvent, append
 from webapp.work.models import Level, WorkState
-from webapp.work.moves import IllegalMove, level_of, move
+from webapp.work.moves import IllegalMove, Moved, level_of, move
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +68,9 @@ class Dispatcher:
         self._redis = redis or queue.connect(self._config.redis_url)
         self._dealer = Dealer(self._redis)
         self._epoch: bytes | None = None
+        self._hears_redis = True
+        self._interrupted: list[tuple[str, tuple[UUID, int]]] = []
+        """What lost its worker and is still to be rung for, with the lane beside its own."""
         self._name = f"dispatcher:{socket.gethostname()}:{os.getpid()}"
         self._seen_at = self._rerung_at = self._swept_at = float("-inf")
         self._app = app
@@ -117,26 +120,32 @@ class Dispatcher:
         self._take(_EXPIRED, self._reap)
         self._take(_DUE, self._wake)
         self._notice_lost_bells()
+        if self._hears_redis:
+            self._ring_for_interrupted()
         thorough = now - self._rerung_at >= RERING_EVERY_SECONDS
         if thorough:
             self._let_through()
             for name in WINDOWS:
                 self._rering(name)
             self._rerung_at = now
+        if not self._hears_redis:
+            return
         for lane in self._dealer.lanes:
             self._deal(lane, even_if_full=thorough)
 
-    def _take(self, which: Statement, handle: Callable[[Connection, int], "tuple[UUID, int, int]"]) -> None:
+    def _take(self, which: Statement, handle: Callable[[Connection, int], "tuple[Moved, int]"]) -> None:
         """Handle the rows one transaction each, so that a stream's lock is held for one event only."""
         while True:
             with self._engine.begin() as connection:
                 found = which.one_or_none(connection, {"batch": 1})
                 if found is None:
                     return
-                client_id, stream_id, seq = handle(connection, found.id)
+                moved, seq = handle(connection, found.id)
                 crash_point("reap.before_commit")
             crash_point("reap.after_commit")
-            queue.publish([{"client": str(client_id), "stream": stream_id, "seq": seq}], self._redis)
+            if which is _EXPIRED:
+                self._interrupted.append((queue.front(moved.queue), (moved.client_id, moved.id)))
+            queue.publish([_news(moved, seq)], self._redis)
 
     def _let_through(self) -> None:
         """What waited behind a circuit goes on where that lets it: one to probe, or a few at a time."""
@@ -145,10 +154,10 @@ class Dispatcher:
         for work_id in waiting:
             with suppress(IllegalMove):  # it may have moved meanwhile
                 with self._engine.begin() as connection:
-                    client_id, stream_id, seq = self._wake(connection, work_id)
-                queue.publish([{"client": str(client_id), "stream": stream_id, "seq": seq}], self._redis)
+                    moved, seq = self._wake(connection, work_id)
+                queue.publish([_news(moved, seq)], self._redis)
 
-    def _reap(self, connection: Connection, work_id: int) -> "tuple[UUID, int, int]":
+    def _reap(self, connection: Connection, work_id: int) -> "tuple[Moved, int]":
         return self._ready(
             connection,
             work_id,
@@ -158,12 +167,12 @@ class Dispatcher:
             level=Level.WARNING,
         )
 
-    def _wake(self, connection: Connection, work_id: int) -> "tuple[UUID, int, int]":
+    def _wake(self, connection: Connection, work_id: int) -> "tuple[Moved, int]":
         return self._ready(connection, work_id, WorkState.WAITING, also="", says="is tried again", level=None)
 
     def _ready(
         self, connection: Connection, work_id: int, only_from: WorkState, *, also: str, says: str, level: Level | None
-    ) -> "tuple[UUID, int, int]":
+    ) -> "tuple[Moved, int]":
         moved = move(connection, work_id, WorkState.READY, only_from=only_from, also=also)
         data = {
             **moved.args.get("event", {}),
@@ -176,10 +185,20 @@ class Dispatcher:
             data["crashes"] = moved.crashes
         label = moved.args.get("label", moved.kind)
         event = NewEvent("work.ready", f"{label} {says}", level or level_of(WorkState.READY), data)
-        return moved.client_id, moved.stream_id, append(connection, moved.stream_id, [event])
+        return moved, append(connection, moved.stream_id, [event])
+
+    def _ring_for_interrupted(self) -> None:
+        """What lost its worker is rung for at once, and heard before all else. This bell is one more than is counted: a
+        slot that comes to it late finds nothing to do, and should it be lost, the work is dealt out as any other."""
+        due: dict[str, list[tuple[UUID, int]]] = {}
+        for lane, bell in self._interrupted:
+            due.setdefault(lane, []).append(bell)
+        if due and queue.signal(due, [], self._redis):
+            self._interrupted.clear()
 
     def _notice_lost_bells(self) -> None:
-        """Redis lost its memory: its epoch key changed or vanished. Every ready row's bell counts as not rung.
+        """Redis lost its memory: its epoch key changed or vanished. Every ready row's bell counts as not rung; so it
+        does when Redis answers again after a silence, since nobody knows which bells it took.
 
         The key is set anew only after that: a dispatcher that dies in between leaves it to the next one.
         """
@@ -190,15 +209,17 @@ class Dispatcher:
                 fresh = secrets.token_hex(8).encode()
                 self._redis.set(EPOCH_KEY, fresh, nx=True)
                 found = self._redis.get(EPOCH_KEY) or fresh
-            elif self._epoch is not None and found != self._epoch:
+            elif not self._hears_redis or (self._epoch is not None and found != self._epoch):
                 self._forget_bells()
         except RedisError:
+            self._hears_redis = False
             return
+        self._hears_redis = True
         self._epoch = found if isinstance(found, bytes) else bytes(str(found), "ascii")
 
     def _forget_bells(self) -> None:
         # A dispatcher that has just started meets an empty Redis whenever both started together.
-        (log.info if self._epoch is None else log.warning)("redis_lost_its_memory")
+        (log.info if self._epoch is None else log.warning)("redis_may_have_lost_bells")
         with self._engine.begin() as connection:
             for lane in WINDOWS:
                 connection.execute(_FORGET_BELLS, {"queue": lane, "before": "infinity"})
@@ -228,3 +249,7 @@ class Dispatcher:
         if bells:
             crash_point("dispatch.before_ring")
             queue.ring(lane.name, bells, self._redis)
+
+
+def _news(moved: Moved, seq: int) -> dict[str, object]:
+    return {"client": str(moved.client_id), "stream": moved.stream_id, "seq": seq}

@@ -131,7 +131,8 @@ def run(app: Flask, lanes: list[str]) -> None:
         while not tasks.draining.is_set() and not _leave.is_set():
             try:
                 connection = queue.connect(config.redis_url, timeout_seconds=None)
-                slot = Slot(lanes, connection=connection, worker_ttl=WORKER_TTL_SECONDS)
+                first = [queue.front(lane) for lane in lanes]
+                slot = Slot([*first, *lanes], connection=connection, worker_ttl=WORKER_TTL_SECONDS)
                 signal.signal(signal.SIGUSR1, slot.request_leave)
                 slot.work(logging_level="WARNING")
             except StopRequested:
