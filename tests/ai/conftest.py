@@ -21,7 +21,7 @@ TEXTS = {
 }
 
 
-def a_pen(photos, hints, reference, report, model=None):
+def a_pen(photos, hints, reference, report, model=None, **_more):
     """An analysis that is sure of a pen."""
     name = facts.Field(value=hints.name or "Stabilo point 88 fineliner", confidence=100)
     brand = facts.Field(value="Stabilo", confidence=100)

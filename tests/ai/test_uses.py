@@ -27,14 +27,14 @@ SAID = {"name": "Stabilo point 88 fineliner", "brand": "Stabilo", "model": "88"}
 DECISION = {"name": "Stabilo point 88 fineliner", "brand": "Stabilo", "model": "88", "condition": "new", "gtin": ""}
 
 
-def unsure(photos, hints, reference, report, model=None):
+def unsure(photos, hints, reference, report, model=None, **_more):
     """An analysis that found nothing."""
     assessment = facts.Assessment(path=facts.Path.NOTHING, raw=0, shown=0)
     found = dict.fromkeys(("name", "brand", "model", "condition", "gtin"), NOTHING)
     return facts.Analysis(**found, confidence=0, reasons=("Nothing was found.",), assessment=assessment)
 
 
-def sure(photos, hints, reference, report, model=None):
+def sure(photos, hints, reference, report, model=None, **_more):
     """One that needs no help."""
     name = facts.Field(value="Pen", confidence=95)
     assessment = facts.Assessment(path=facts.Path.BARCODE_RECORD, raw=95, shown=95)

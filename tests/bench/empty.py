@@ -16,7 +16,11 @@ NOTHING = facts.Field()
 
 
 def analyse(
-    photos: Sequence[facts.Photo], hints: facts.Hints, reference: facts.Reference, report: facts.Report
+    photos: Sequence[facts.Photo],
+    hints: facts.Hints,
+    reference: facts.Reference,
+    report: facts.Report,
+    **_: object,
 ) -> facts.Analysis:
     """Sure of nothing in particular."""
     name = facts.Field(value="Nothing", confidence=100)

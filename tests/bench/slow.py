@@ -15,7 +15,11 @@ SLOW_SECONDS = float(os.environ.get("SLOW", "1"))
 
 
 def analyse(
-    photos: Sequence[facts.Photo], hints: facts.Hints, reference: facts.Reference, report: facts.Report
+    photos: Sequence[facts.Photo],
+    hints: facts.Hints,
+    reference: facts.Reference,
+    report: facts.Report,
+    **_: object,
 ) -> facts.Analysis:
     """Takes its time."""
     time.sleep(SLOW_SECONDS)

@@ -35,7 +35,11 @@ _least, _most, _unsure, _hiccup, _broken = map(float, os.environ.get(VARIABLE, C
 
 
 def analyse(
-    photos: Sequence[facts.Photo], hints: facts.Hints, reference: facts.Reference, report: facts.Report
+    photos: Sequence[facts.Photo],
+    hints: facts.Hints,
+    reference: facts.Reference,
+    report: facts.Report,
+    **_: object,
 ) -> facts.Analysis:
     """Phase 1."""
     if (hints.name or "").startswith(REAL):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from tests.phases.photos import Known
@@ -15,6 +16,7 @@ from webapp.phases.analysis.witnesses import assess
 from webapp.phases.analysis.words import Label
 from webapp.phases.calibration.curves import WITNESSES
 from webapp.phases.facts import Barcode, Box, Condition, Hints, Path, Record, TextLine
+from webapp.phases.matching.judging import Match
 
 NUMBER = "09521101530018"
 OTHER = "09521101530025"
@@ -97,6 +99,59 @@ def test_a_typed_name_that_contradicts_the_record_asks_a_person():
     answer = found(code(), label=BOTTLE_LABEL, hints=Hints(name="Garden hose 20 m"))
     assert answer.weight.confidence < 80
     assert any("Garden hose" in reason for reason in answer.weight.reasons)
+
+
+def test_a_typed_size_that_the_records_name_contradicts_asks_a_person():
+    answer = found(code(), label=BOTTLE_LABEL, hints=Hints(name="Nordvik Trail Bottle 500 ml"))
+    assert answer.weight.confidence < 80
+    assert any("Other size: 750 ml instead of 500 ml" in reason for reason in answer.weight.reasons)
+
+
+@pytest.mark.parametrize("name", ["bottle", "Nordvik Trail Bottle", "Trail Bottle 0,75 l", "Nordvik bottle steel"])
+def test_a_typed_name_that_says_less_contradicts_nothing(name):
+    assert found(code(), label=BOTTLE_LABEL, hints=Hints(name=name)).weight.confidence >= 90
+
+
+SMALL_BOTTLE = msgspec.structs.replace(BOTTLE, id="r3", name="Nordvik Trail Bottle 500 ml", model=None, gtin14=None)
+
+
+def test_of_two_sizes_the_typed_one_is_taken_without_a_barcode():
+    label = ("Nordvik", "Trail Bottle", "Stainless steel double wall")
+    known = (msgspec.structs.replace(BOTTLE, model=None), SMALL_BOTTLE)
+    answer = found(label=label, known=known, hints=Hints(name="nordvik trail bottle 500ml"))
+    assert answer.best.record is SMALL_BOTTLE
+    assert answer.weight.confidence >= 80
+    unsaid = found(label=label, known=known, hints=Hints(name="nordvik trail bottle"))
+    assert unsaid.weight.confidence < 80
+
+
+def test_what_was_typed_for_another_product_names_none_by_its_words():
+    label = ("Nordvik", "Trail Bottle", "Stainless steel double wall")
+    answer = found(label=label, known=(BOTTLE,), hints=Hints(name="Nordvik Trail Bottle 1 l"))
+    assert answer.weight.confidence < 80
+    assert any("Other size" in reason for reason in answer.weight.reasons)
+
+
+class Judge:
+    """A matcher that has made up its mind."""
+
+    source = "a judge"
+
+    def __init__(self, **scores):
+        self.scores = scores
+
+    def judge(self, ours, theirs):
+        return [Match(self.scores[entry.id], "Learned") for entry in theirs]
+
+
+def test_the_matcher_says_which_record_is_what_was_typed():
+    label, hints = lines("Nordvik", "Trail Bottle", "Stainless steel"), Hints(name="nordvik drinking bottle, steel")
+    asked = [
+        identify((), (), {}, Label(label), hints, Known(BOTTLE, LAMP), matcher=Judge(r1=score, r2=0))
+        for score in (79, 80)
+    ]
+    assert [answer.best.record for answer in asked] == [BOTTLE, BOTTLE]
+    assert asked[0].weight.confidence < 80 <= asked[1].weight.confidence
 
 
 def test_codes_of_two_products_ask_a_person():

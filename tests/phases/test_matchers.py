@@ -1,7 +1,6 @@
 """The two matchers behind one interface, and a learned one as a file."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
 
 import msgspec
 import pytest
@@ -9,18 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.phases.matching_sets import matching_set
-from webapp.phases.facts import Identity, Offer
-from webapp.phases.market.matchers import Rules
-from webapp.phases.market.matching import SAME
-from webapp.phases.market.trained import Trained, score_of
 from webapp.phases.matching.boosting import Growth
+from webapp.phases.matching.entry import Entry
+from webapp.phases.matching.judging import SAME
 from webapp.phases.matching.keeping import UnusableMatcher, from_bytes, to_bytes
 from webapp.phases.matching.learning import Learned, learn
+from webapp.phases.matching.matchers import Rules
 from webapp.phases.matching.tables import scene_of
+from webapp.phases.matching.trained import Trained, score_of
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 LEFTS, RIGHTS, PAIRS = matching_set()
-NUTELLA = Identity(name="Nutella Hazelnut Spread 450 g", brand="Ferrero", gtin14="03017620422003")
+NUTELLA = Entry(id="", title="Nutella Hazelnut Spread 450 g", brand="Ferrero", gtin14="03017620422003")
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +28,8 @@ def learned() -> Learned:
     return learn(scene, NOW, growth=Growth(trees=30, depth=3)).learned
 
 
-def offer(title: str, **facts: str | None) -> Offer:
-    return Offer(id=title, source="test", title=title, price=Decimal(5), currency="EUR", seen_at=NOW, **facts)
+def offer(title: str, **facts: str) -> Entry:
+    return Entry(id=title, title=title, price=5.0, **facts)
 
 
 def test_a_matcher_read_from_its_file_judges_as_before(learned: Learned) -> None:
@@ -66,10 +65,10 @@ def test_the_source_names_the_records_and_labels_it_was_learned_from(learned: Le
 
 
 def test_the_learned_matcher_tells_the_right_offer_from_its_rivals(learned: Learned) -> None:
-    offers = [offer(right.title, model=right.model or None) for right in RIGHTS[:24]]
+    offers = [offer(right.title, model=right.model) for right in RIGHTS[:24]]
     right = 0
     for place, left in enumerate(LEFTS[:24]):
-        matches = Trained(learned).judge(Identity(name=left.title, brand=left.brand), offers)
+        matches = Trained(learned).judge(Entry(id="", title=left.title, brand=left.brand), offers)
         right += max(range(len(offers)), key=lambda at: matches[at].score) == place
     assert right >= 18
 

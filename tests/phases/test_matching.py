@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from webapp.phases.facts import Condition
 from webapp.phases.market.conditions import condition_said, read_condition
-from webapp.phases.market.matching import compare
-from webapp.phases.market.profile import Profile
+from webapp.phases.matching.judging import compare
+from webapp.phases.matching.profile import Profile
 
 HEADPHONES = Profile("Sony WH-1000XM4 Wireless Headphones Black", "Sony", "WH-1000XM4", "04548736112001")
 NUTELLA = Profile("Nutella Hazelnut Spread 450 g", "Ferrero", None)

@@ -1,16 +1,13 @@
 """Ties among offers, and a model that breaks them: within the margin, of those it was given, never beyond the least."""
 
-from datetime import UTC, datetime
-from decimal import Decimal
-
 import pytest
 
 from tests.phases.fake_model import FakeModel
-from webapp.phases.facts import Identity, Offer
-from webapp.phases.market.matching import SAME, Match
 from webapp.phases.market.ties import MARGIN, MOST_ASKED, TieBreaker
+from webapp.phases.matching.entry import Entry
+from webapp.phases.matching.judging import SAME, Match
 
-KETTLE = Identity(name="Philips HD9350 kettle", brand="Philips", model="HD9350")
+KETTLE = Entry(id="", title="Philips HD9350 kettle", brand="Philips", model="HD9350")
 OUT = Match(70, "Another size", ruled_out=True)
 
 
@@ -22,16 +19,12 @@ class Judge:
     def __init__(self, *matches):
         self.matches = list(matches)
 
-    def judge(self, identity, offers):
+    def judge(self, ours, theirs):
         return list(self.matches)
 
 
 def offers(many):
-    now = datetime.now(UTC)
-    return [
-        Offer(id=str(n), source="s", title=f"Kettle {n}", price=Decimal(9), currency="USD", seen_at=now)
-        for n in range(many)
-    ]
+    return [Entry(id=str(n), title=f"Kettle {n}", price=9.0) for n in range(many)]
 
 
 def broken(matches, same):

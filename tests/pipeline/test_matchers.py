@@ -12,8 +12,8 @@ from tests.phases.matching_sets import matching_set, write_set
 from webapp.catalog.models import Catalog, Product
 from webapp.database import db, new_id, reading, tenant, transaction
 from webapp.lib.gtin import check_digit
-from webapp.phases.market.matchers import Rules
-from webapp.phases.market.trained import Trained
+from webapp.phases.matching.matchers import Rules
+from webapp.phases.matching.trained import Trained
 from webapp.pipeline import matchers
 from webapp.pipeline.commands import train_matcher_command
 from webapp.providers.models import Offer

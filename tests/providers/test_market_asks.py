@@ -26,7 +26,7 @@ PATIENCE_IS_OVER = (
 )
 
 
-def a_pen(photos, hints, reference, report):
+def a_pen(photos, hints, reference, report, **_more):
     """An analysis that is sure of a pen."""
     name = facts.Field(value=hints.name or "Stabilo point 88 pen", confidence=100)
     brand = facts.Field(value="Stabilo", confidence=100)

@@ -15,12 +15,13 @@ from sqlalchemy.orm import Session
 from webapp.catalog.models import Product
 from webapp.database import new_id
 from webapp.phases.facts import Offer
-from webapp.phases.market.matchers import Matcher, Rules
-from webapp.phases.market.trained import Trained
+from webapp.phases.market.entries import of_offer
 from webapp.phases.matching.entry import Entry
 from webapp.phases.matching.keeping import UnusableMatcher, from_bytes, to_bytes
 from webapp.phases.matching.learning import Learned, learn
+from webapp.phases.matching.matchers import Matcher, Rules
 from webapp.phases.matching.tables import Pair, read_labelled, read_tables, scene_of
+from webapp.phases.matching.trained import Trained
 from webapp.providers import services as providers
 
 logger = logging.getLogger(__name__)
@@ -93,11 +94,17 @@ def settled_pairs(session: Session) -> tuple[list[Entry], list[Entry], list[Pair
     ).all()
     lefts, rights, pairs = [], {}, []
     for product in products:
-        lefts.append(_entry(product.id, product.name, product.brand, product.model, product.category))
-        for offer in _candidates(session, product):
-            rights[offer.id] = _entry(
-                offer.id, offer.title, offer.brand, offer.model, offer.category, float(offer.price)
+        lefts.append(
+            Entry(
+                id=str(product.id),
+                title=product.name or "",
+                brand=product.brand or "",
+                model=product.model or "",
+                category=product.category or "",
             )
+        )
+        for offer in _candidates(session, product):
+            rights[offer.id] = of_offer(offer)
             pairs.append(Pair(str(product.id), offer.id, offer.gtin14 == product.gtin14))
     return lefts, list(rights.values()), pairs
 
@@ -107,16 +114,3 @@ def _candidates(session: Session, product: Product) -> Iterator[Offer]:
     found = providers.offers_by_gtin(session, product.gtin14 or "", limit=_RIVALS)
     found += providers.search_offers(session, product.name or "", limit=2 * _RIVALS)
     yield from {offer.id: offer for offer in found if offer.gtin14}.values()
-
-
-def _entry(
-    record_id: object,
-    name: str | None,
-    brand: str | None,
-    model: str | None,
-    category: str | None,
-    price: float | None = None,
-) -> Entry:
-    return Entry(
-        id=str(record_id), title=name or "", brand=brand or "", model=model or "", category=category or "", price=price
-    )

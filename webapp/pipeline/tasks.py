@@ -20,8 +20,8 @@ from webapp.learning import services as learning
 from webapp.lib.fingerprint import fingerprint
 from webapp.phases import facts
 from webapp.phases.listing.edited import TEXTS, with_edited
-from webapp.phases.market.matchers import Matcher
 from webapp.phases.market.ties import TieBreaker
+from webapp.phases.matching.matchers import Matcher
 from webapp.phases.pricing_rules import Terms, read_rules
 from webapp.phases.second_look import is_wanted, second_look
 from webapp.pipeline import findings, matchers, services, settling
@@ -182,13 +182,14 @@ def _analysis(case: Case, lease: Lease) -> Result:
         for photo in case.photos
     ]
     reference, broker = ClientReference(case.subject.product_id), _broker(case, lease)
-    found = _engine(PhaseName.ANALYSIS)(photos, hints, reference, lease.report, **asked(broker))
+    matcher = matchers.matcher_for(lease.claim.client_id)
+    found = _engine(PhaseName.ANALYSIS)(photos, hints, reference, lease.report, matcher=matcher, **asked(broker))
     found = with_experience(found, case.subject.catalog_id, case.threshold)
     found = settling.keep_fixed(found, case.subject)
     if broker is not None and is_wanted(found, case.threshold):
         lease.report(98, "Asking a model for a second look")
         found = second_look(found, photos, hints, broker)
-    return noted(found, broker), (hints, [photo.sha256 for photo in case.photos])
+    return noted(found, broker), (hints, [photo.sha256 for photo in case.photos], matcher.source)
 
 
 def _market(case: Case, lease: Lease) -> Result:

@@ -7,6 +7,9 @@ from webapp.phases.analysis.gallery import Resemblance
 from webapp.phases.analysis.numbers import Number
 from webapp.phases.analysis.words import Label, covered, similarity, telling, words
 from webapp.phases.facts import Hints, Record, Reference
+from webapp.phases.matching.entry import Entry
+from webapp.phases.matching.judging import Match
+from webapp.phases.matching.matchers import Matcher
 
 SEARCH_LIMIT = 20
 MOST_QUERIES = 16
@@ -22,9 +25,10 @@ class Candidate:
     `number`: the GTIN that led to it, None when text did. `on_label`: share of its name's words that stand on the
     label, 0..1. `typed`: likeness to the name that the uploader typed, 0..1, None when none was. `model_seen`: its
     model or SKU stands on the label, `model_typed`: it was typed. `denied`: nothing of what was typed fits it.
-    `same_photo`: the very same photo led to it. `digits`: how many digits in a row of its GTIN are printed on the
-    label, 0 below LEAST_DIGITS. `picture`: its reference photo, where that shows the same package.
-    `taken_by`: the language model that took it among several that fit about equally well.
+    `match`: what the matcher says of it and what was typed, None when no name was. `same_photo`: the very same photo
+    led to it. `digits`: how many digits in a row of its GTIN are printed on the label, 0 below LEAST_DIGITS.
+    `picture`: its reference photo, where that shows the same package. `taken_by`: the language model that took it
+    among several that fit about equally well.
     """
 
     record: Record
@@ -34,10 +38,16 @@ class Candidate:
     model_seen: bool
     model_typed: bool
     denied: bool
+    match: Match | None = None
     same_photo: bool = False
     digits: int = 0
     picture: Resemblance | None = None
     taken_by: str = ""
+
+    @property
+    def is_contradicted(self) -> bool:
+        """Whether what was typed says that it is another product."""
+        return self.denied or (self.match is not None and self.match.contradicts)
 
     @property
     def agreement(self) -> float:
@@ -47,28 +57,46 @@ class Candidate:
         return text + code + (0.2 if self.number else 0.0) + 0.05 * self.digits
 
 
-def by_number(numbers: Iterable[Number], label: Label, hints: Hints, reference: Reference) -> list[Candidate]:
+def by_number(
+    numbers: Iterable[Number], label: Label, hints: Hints, reference: Reference, matcher: Matcher
+) -> list[Candidate]:
     """Records that carry one of the numbers, the best first. In-store numbers count in the client's catalogs only."""
-    found = [
-        candidate(record, number, label, hints)
+    records = [
+        (record, number)
         for number in numbers
         for record in reference.by_gtin(number.gtin14)
         if record.source == "catalog" or not number.restricted
     ]
+    found = candidates(records, label, hints, matcher)
     return sorted(found, key=lambda entry: (entry.record.source != "catalog", -entry.agreement, entry.record.id))
 
 
-def by_text(label: Label, hints: Hints, reference: Reference) -> list[Candidate]:
-    """Records whose name fits the label or what was typed, or of whose number a piece is printed, the best first."""
+def by_text(label: Label, hints: Hints, reference: Reference, matcher: Matcher) -> list[Candidate]:
+    """Records whose name fits the label or what was typed, or of whose number a piece is printed, the best first;
+    those that what was typed contradicts come last."""
     records: dict[tuple[str, str], Record] = {}
     for query in _queries(label, hints, reference):
         for record in reference.search(query, SEARCH_LIMIT):
             records.setdefault((record.source, record.id), record)
     for record in reference.by_digits(label.pieces) if label.pieces else ():
         records.setdefault((record.source, record.id), record)
-    found = [candidate(record, None, label, hints) for record in records.values()]
+    found = candidates([(record, None) for record in records.values()], label, hints, matcher)
     fitting = [entry for entry in found if entry.agreement >= MIN_AGREEMENT]
-    return sorted(fitting, key=lambda entry: (-entry.agreement, entry.record.source != "catalog", entry.record.id))
+    return sorted(
+        fitting,
+        key=lambda entry: (
+            entry.is_contradicted,
+            -entry.agreement,
+            entry.record.source != "catalog",
+            entry.record.id,
+        ),
+    )
+
+
+def lead(found: Sequence[Candidate]) -> float:
+    """The best one's agreement beyond that of the next one that may be it; 0 without a best one."""
+    others = [entry.agreement for entry in found[1:] if found[0].is_contradicted or not entry.is_contradicted]
+    return found[0].agreement - max(others, default=0.0) if found else 0.0
 
 
 def brand_on_label(label: Label, brands: Sequence[str]) -> list[str]:
@@ -83,8 +111,21 @@ def brand_on_label(label: Label, brands: Sequence[str]) -> list[str]:
     return [brand for _, _, brand in sorted(found, key=lambda entry: (-entry[0], -entry[1], entry[2]))]
 
 
-def candidate(record: Record, number: Number | None, label: Label, hints: Hints) -> Candidate:
-    """A record with what speaks for it on this label and in what was typed."""
+def candidates(
+    records: Sequence[tuple[Record, Number | None]], label: Label, hints: Hints, matcher: Matcher
+) -> list[Candidate]:
+    """Records, each with the number that led to it, with what speaks for them on this label and in what was typed."""
+    if not hints.name:
+        return [_candidate(record, number, None, label, hints) for record, number in records]
+    typed = Entry(id="", title=hints.name, model=hints.model or "")
+    matches = matcher.judge(typed, [_entry(record) for record, _ in records])
+    return [
+        _candidate(record, number, match, label, hints)
+        for (record, number), match in zip(records, matches, strict=True)
+    ]
+
+
+def _candidate(record: Record, number: Number | None, match: Match | None, label: Label, hints: Hints) -> Candidate:
     typed_words = words(f"{hints.name or ''} {hints.model or ''}")
     model_typed = _has_code(record, frozenset(typed_words))
     everything = " ".join(filter(None, (record.name, record.brand, record.model, record.category)))
@@ -96,7 +137,20 @@ def candidate(record: Record, number: Number | None, label: Label, hints: Hints)
         model_seen=_has_code(record, label.words),
         model_typed=model_typed,
         denied=bool(hints.name) and not model_typed and covered(hints.name or "", everything) < DENIED,
+        match=match,
         digits=label.digits_of(record.gtin14) if record.gtin14 else 0,
+    )
+
+
+def _entry(record: Record) -> Entry:
+    return Entry(
+        id=record.id,
+        title=record.name,
+        brand=record.brand or "",
+        model=record.model or "",
+        category=record.category or "",
+        price=None if record.price is None else float(record.price),
+        gtin14=record.gtin14,
     )
 
 

@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from webapp.phases.analysis import ties, weighing
-from webapp.phases.analysis.candidates import Candidate, by_number, by_text, candidate
+from webapp.phases.analysis.candidates import Candidate, by_number, by_text, candidates, lead
 from webapp.phases.analysis.gallery import Resemblance
 from webapp.phases.analysis.numbers import Number, numbers
 from webapp.phases.analysis.weighing import Weight
 from webapp.phases.analysis.words import PIECE, Label, telling
 from webapp.phases.facts import Barcode, Hints, Path, Record, Reference, TextLine
+from webapp.phases.matching.matchers import Matcher, Rules
 
 Look = Callable[[Sequence[Record]], Sequence[Resemblance]]
 """Lays the photos beside the reference photos of these records, and of others: what resembles, the likeliest first."""
@@ -18,6 +19,7 @@ MIN_TEXT_AGREEMENT = 0.65
 """Below this the words fit a record too loosely to name it: it is only offered as an alternative."""
 
 
+RULES = Rules()
 MIN_CHANCE = 0.2
 """Below this a reference photo does not name the product."""
 
@@ -55,50 +57,50 @@ def identify(
     reference: Reference,
     look: Look = _nowhere,
     choose: ties.Choose = ties.nobody,
+    matcher: Matcher = RULES,
 ) -> Identity:
     """Takes the surest path there is: read number and record, the same photo, suspected number and record, reference
-    photo and record, words and record, number or words alone. `choose`: who breaks ties among the words' records."""
+    photo and record, words and record, number or words alone. `choose`: who breaks ties among the words' records;
+    `matcher`: who judges which records are what was typed."""
     read, suspected = numbers(accepted, doubtful, printed)
     number = read[0] if read else None
     everything = (*read, *suspected)
-    by_read = by_number(read, label, hints, reference)
+    by_read = by_number(read, label, hints, reference, matcher)
     same = _same_photo(hints, number)
     if not by_read and same is not None:
-        best = replace(candidate(same, None, label, hints), same_photo=True)
+        [photographed] = candidates([(same, None)], label, hints, matcher)
+        best = replace(photographed, same_photo=True)
         return Identity(Path.SAME_PHOTO, best, number, weighing.same_photo(best, hints), (), everything, label)
     for path, found in (
         (Path.BARCODE_RECORD, by_read),
-        (Path.SUSPECTED_RECORD, by_read or by_number(suspected, label, hints, reference)),
+        (Path.SUSPECTED_RECORD, by_read or by_number(suspected, label, hints, reference, matcher)),
     ):
         if found:
             best = found[0]
             led, rivals = best.number or read[0], _rivals(best, found)
             against = None
             if best.on_label < weighing.PARTLY and led.confidence < weighing.BEYOND_DOUBT:
-                against = _named_instead(by_text(label, Hints(), reference), led)
+                against = _named_instead(by_text(label, Hints(), reference, matcher), led)
             weight = weighing.known_by_barcode(best, led, label, hints, rivals, against)
-            lead = best.agreement - (found[1].agreement if len(found) > 1 else 0.0)
-            return Identity(path, best, led, weight, tuple(found[1:]), everything, label, lead, rivals)
-    fitting = [entry for entry in by_text(label, hints, reference) if _may_be(entry, number)]
-    pictured = [
-        replace(candidate(seen.record, None, label, hints), picture=seen)
-        for seen in look([entry.record for entry in fitting])
-        if seen.chance >= MIN_CHANCE
-    ]
+            return Identity(path, best, led, weight, tuple(found[1:]), everything, label, lead(found), rivals)
+    fitting = [entry for entry in by_text(label, hints, reference, matcher) if _may_be(entry, number)]
+    seen = [view for view in look([entry.record for entry in fitting]) if view.chance >= MIN_CHANCE]
+    alike = candidates([(view.record, None) for view in seen], label, hints, matcher)
+    pictured = [replace(entry, picture=view) for entry, view in zip(alike, seen, strict=True)]
     pictured = [entry for entry in pictured if _may_be(entry, number)]
     if pictured and not (fitting and fitting[0].digits >= PIECE):
-        return _by_picture(pictured, fitting, number, everything, label)
-    lead = fitting[0].agreement - (fitting[1].agreement if len(fitting) > 1 else 0.0) if fitting else 0.0
+        return _by_picture(pictured, fitting, number, everything, label, hints)
+    ahead = lead(fitting)
     if fitting and fitting[0].agreement >= MIN_TEXT_AGREEMENT:
-        fitting = ties.untied(fitting, lead, choose)
-        weight = weighing.known_by_text(fitting[0], lead)
-        return Identity(Path.WORDS_RECORD, fitting[0], number, weight, tuple(fitting[1:]), everything, label, lead)
+        fitting = ties.untied(fitting, ahead, choose)
+        weight = weighing.known_by_text(fitting[0], ahead, hints)
+        return Identity(Path.WORDS_RECORD, fitting[0], number, weight, tuple(fitting[1:]), everything, label, ahead)
     typed_on_label = label.share(hints.name) if hints.name else None
     if number is not None:
         path, weight = Path.BARCODE_ONLY, weighing.number_only(number, typed_on_label, hints)
     else:
         path, weight = _without_number(hints, label), weighing.words_only(typed_on_label, label)
-    return Identity(path, None, number, weight, tuple(fitting), everything, label, lead)
+    return Identity(path, None, number, weight, tuple(fitting), everything, label, ahead)
 
 
 def _by_picture(
@@ -107,13 +109,14 @@ def _by_picture(
     number: Number | None,
     numbers: tuple[Number, ...],
     label: Label,
+    hints: Hints,
 ) -> Identity:
     best = pictured[0]
-    lead = _chance(best) - (_chance(pictured[1]) if len(pictured) > 1 else 0.0)
+    ahead = _chance(best) - (_chance(pictured[1]) if len(pictured) > 1 else 0.0)
     shown = {(entry.record.source, entry.record.id) for entry in pictured}
     others = [entry for entry in fitting if (entry.record.source, entry.record.id) not in shown]
-    weight = weighing.known_by_picture(best, _chance(best), lead, others[0] if others else None)
-    return Identity(Path.PICTURE_RECORD, best, number, weight, (*pictured[1:], *others), numbers, label, lead)
+    weight = weighing.known_by_picture(best, _chance(best), ahead, others[0] if others else None, hints)
+    return Identity(Path.PICTURE_RECORD, best, number, weight, (*pictured[1:], *others), numbers, label, ahead)
 
 
 def _chance(entry: Candidate) -> float:

@@ -28,6 +28,7 @@ from webapp.phases.facts import (
     Report,
     TextLine,
 )
+from webapp.phases.matching.matchers import Matcher, Rules
 from webapp.phases.quality import judge
 
 PHOTOS_END = 86.0
@@ -50,11 +51,17 @@ class Seen:
 
 
 def analyse(
-    photos: Sequence[Photo], hints: Hints, reference: Reference, report: Report, model: Model | None = None
+    photos: Sequence[Photo],
+    hints: Hints,
+    reference: Reference,
+    report: Report,
+    model: Model | None = None,
+    matcher: Matcher | None = None,
 ) -> Analysis:
     """Reads codes and text on every photo, judges the photos, and identifies the product with what `reference` knows.
 
-    Deterministic, but for a `model` that may break ties. `report` is called before every step of every photo and may
+    Deterministic, but for a `model` that may break ties. `matcher`: who judges which known products are what was typed,
+    the rules by default. `report` is called before every step of every photo and may
     raise to cancel: what it raises is passed on. A photo that cannot be decoded gets score 0 and a sentence; it does
     not stop the others.
     """
@@ -72,7 +79,7 @@ def analyse(
         return gallery.resemblances(seen.small, records, reference)
 
     choose = ties.chooser(model, photos, label, hints) if model is not None else ties.nobody
-    found = identify(accepted, doubtful, printed, label, hints, reference, look, choose)
+    found = identify(accepted, doubtful, printed, label, hints, reference, look, choose, matcher or Rules())
     report(96.0, "Weighing the evidence")
     result = _result(found, accepted, seen, hints, reference)
     report(100.0, "Analysis finished")

@@ -60,9 +60,9 @@ def known_by_barcode(
         confidence = min(confidence, 72)
         instead = f", but “{against.record.name}”" if against else ""
         reasons.append(f"The words on the label do not show “{candidate.record.name}”{instead}.")
-    if candidate.denied:
+    if candidate.is_contradicted:
         confidence = min(confidence, 70)
-        reasons.append(f"What was typed, “{hints.name}”, does not fit “{candidate.record.name}”.")
+        reasons.append(_does_not_fit(candidate, hints))
     elif candidate.typed is not None and candidate.typed > 0.7:
         confidence += 2
     if not number.is_sure:
@@ -81,15 +81,18 @@ def known_by_barcode(
 
 def same_photo(best: Candidate, hints: Hints) -> Weight:
     """The very same photo belongs to a product that a person settled, and no barcode says otherwise."""
-    if best.denied:
-        return Weight(70, (f"What was typed, “{hints.name}”, does not fit “{best.record.name}”.",))
+    if best.is_contradicted:
+        return Weight(70, (_does_not_fit(best, hints),))
     return Weight(92)
 
 
-def known_by_text(best: Candidate, lead: float) -> Weight:
+def known_by_text(best: Candidate, lead: float, hints: Hints) -> Weight:
     """A record fits the words, no barcode leads to it. `lead`: agreement beyond the next candidate's."""
+    if best.is_contradicted:
+        return Weight(45, (_does_not_fit(best, hints),))
     typed_exactly = best.typed is not None and best.typed >= 0.95
-    if (typed_exactly or best.model_typed) and best.on_label >= AGREES and lead >= 0.1:
+    typed_so = best.match is not None and best.match.same
+    if (typed_exactly or best.model_typed or typed_so) and best.on_label >= AGREES and lead >= 0.1:
         return Weight(85)
     if best.digits >= PIECE and lead >= 0.1:
         return Weight(90 if best.on_label >= AGREES else 86)
@@ -102,7 +105,7 @@ def known_by_text(best: Candidate, lead: float) -> Weight:
     return Weight(min(74, round(confidence)), tuple(reasons))
 
 
-def known_by_picture(best: Candidate, chance: float, lead: float, by_words: Candidate | None) -> Weight:
+def known_by_picture(best: Candidate, chance: float, lead: float, by_words: Candidate | None, hints: Hints) -> Weight:
     """A record's photo shows the same package. `lead`: its chance beyond that of the next record's photo; `by_words`:
     the record that the words fit best, where it is another one."""
     name = best.record.name
@@ -116,10 +119,15 @@ def known_by_picture(best: Candidate, chance: float, lead: float, by_words: Cand
     if by_words is not None and by_words.agreement >= best.agreement + 0.4:
         confidence = min(confidence, 70)
         reasons.append(f"The photo looks like “{name}”, but the words fit “{by_words.record.name}”.")
-    if best.denied:
+    if best.is_contradicted:
         confidence = min(confidence, 60)
-        reasons.append(f"What was typed does not fit “{name}”.")
+        reasons.append(_does_not_fit(best, hints))
     return Weight(round(confidence), tuple(reasons))
+
+
+def _does_not_fit(entry: Candidate, hints: Hints) -> str:
+    why = f" ({entry.match.why})" if entry.match is not None and entry.match.contradicts else ""
+    return f"What was typed, “{hints.name}”, does not fit “{entry.record.name}”{why}."
 
 
 def number_only(number: Number, name_on_label: float | None, hints: Hints) -> Weight:

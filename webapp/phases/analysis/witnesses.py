@@ -47,7 +47,7 @@ def _counted(found: Identity, qualities: Sequence[PhotoQuality]) -> dict[str, fl
             "on_label": best.on_label,
             "model_seen": best.model_seen,
             "model_typed": best.model_typed,
-            "denied": best.denied,
+            "denied": best.is_contradicted,
             "lead": found.lead,
             "digits": best.digits,
         }
@@ -55,4 +55,6 @@ def _counted(found: Identity, qualities: Sequence[PhotoQuality]) -> dict[str, fl
             counted["picture"] = best.picture.chance
         if best.typed is not None:
             counted["typed"] = best.typed
+        if best.match is not None:
+            counted["matched"] = best.match.score
     return counted

@@ -28,6 +28,7 @@ WITNESSES: dict[str, tuple[float, int]] = {
     "catalog": (1, 1),
     "on_label": (1, 1),
     "typed": (1, 1),
+    "matched": (100, 1),
     "model_seen": (1, 1),
     "model_typed": (1, 1),
     "denied": (1, -1),

@@ -22,7 +22,6 @@ from webapp.phases.facts import (
     Report,
 )
 from webapp.phases.market import prices, summaries
-from webapp.phases.market.matchers import Matcher, Rules
 from webapp.phases.market.sightings import (
     Sighting,
     choose_currency,
@@ -33,6 +32,7 @@ from webapp.phases.market.sightings import (
     sight,
     web_link,
 )
+from webapp.phases.matching.matchers import Matcher, Rules
 
 MARKETPLACES = ("amazon", "ebay", "walmart", "allegro", "bol", "cdiscount", "otto", "kaufland", "rakuten", "etsy")
 """The best-known marketplaces, best first; an offer's marketplace belongs to one when its name begins with it."""

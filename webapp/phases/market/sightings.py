@@ -13,8 +13,9 @@ from webapp.phases.channels import CONDITION_WORDS
 from webapp.phases.facts import Condition, Identity, Offer, PricedOffer, Rates
 from webapp.phases.market import prices
 from webapp.phases.market.conditions import comparable, condition_of
-from webapp.phases.market.matchers import Matcher
-from webapp.phases.market.matching import Match
+from webapp.phases.market.entries import of_identity, of_offer
+from webapp.phases.matching.judging import Match
+from webapp.phases.matching.matchers import Matcher
 
 STALE_DAYS = 365
 """Older offers are set aside as long as there are fresher ones."""
@@ -103,6 +104,7 @@ def web_link(link: str | None) -> str | None:
 def sight(identity: Identity, offers: Sequence[Offer], now: datetime, matcher: Matcher) -> list[Sighting]:
     """Every offer with a usable price, compared with the product; best match first, then newest, then by id."""
     priced = [offer for offer in offers if _has_price(offer)]
+    matches = matcher.judge(of_identity(identity), [of_offer(offer) for offer in priced])
     seen = [
         Sighting(
             offer=offer,
@@ -112,7 +114,7 @@ def sight(identity: Identity, offers: Sequence[Offer], now: datetime, matcher: M
             price=_with_shipping(offer),
             currency=clean(offer.currency).upper(),
         )
-        for offer, match in zip(priced, matcher.judge(identity, priced), strict=True)
+        for offer, match in zip(priced, matches, strict=True)
     ]
     return sorted(seen, key=lambda one: (-one.match.score, one.age_days, one.offer.price, one.offer.id))
 

@@ -10,9 +10,10 @@ from typing import Annotated
 import msgspec
 
 from webapp.lib.text import cut
-from webapp.phases.facts import Identity, Model, ModelUse, Offer, Question
-from webapp.phases.market.matchers import Matcher
-from webapp.phases.market.matching import SAME, Match
+from webapp.phases.facts import Model, ModelUse, Question
+from webapp.phases.matching.entry import Entry
+from webapp.phases.matching.judging import SAME, Match
+from webapp.phases.matching.matchers import Matcher
 
 MARGIN = 15
 """How far below the bar an offer still may be a tie."""
@@ -41,16 +42,16 @@ class TieBreaker:
         """The matcher's, and that a model may have been asked."""
         return f"{self._matcher.source}, ties by a model"
 
-    def judge(self, identity: Identity, offers: Sequence[Offer]) -> list[Match]:
+    def judge(self, ours: Entry, theirs: Sequence[Entry]) -> list[Match]:
         """As the matcher judges, but for the ties that a model takes for the same product."""
-        matches = self._matcher.judge(identity, offers)
+        matches = self._matcher.judge(ours, theirs)
         tied = [place for place, match in enumerate(matches) if _is_tied(match)]
         tied = sorted(tied, key=lambda place: -matches[place].score)[:MOST_ASKED]
-        if not tied or not identity.name:
+        if not tied or not ours.title:
             return matches
         known: dict[str, object] = {
-            "product": {"name": identity.name, "brand": identity.brand, "model": identity.model},
-            "offers": {str(number): _described(offers[place]) for number, place in enumerate(tied, 1)},
+            "product": {"name": ours.title, "brand": ours.brand or None, "model": ours.model or None},
+            "offers": {str(number): _described(theirs[place]) for number, place in enumerate(tied, 1)},
         }
         question = Question(use=ModelUse.MATCHING, task=_TASK, known=known, max_tokens=MAX_TOKENS)
         answer = self._model.ask(question, Chosen)
@@ -67,6 +68,6 @@ def _is_tied(match: Match) -> bool:
     return SAME - MARGIN <= match.score < SAME and not match.ruled_out
 
 
-def _described(offer: Offer) -> dict[str, str]:
+def _described(offer: Entry) -> dict[str, str]:
     found = {"title": cut(offer.title, 300), "brand": offer.brand, "model": offer.model, "category": offer.category}
     return {name: cut(value, 300) for name, value in found.items() if value}

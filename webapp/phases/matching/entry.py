@@ -17,7 +17,10 @@ _VERSION = re.compile(r"\b(?:v|ver|version|vol|volume|release)\s*\.?\s*(\d+)")
 
 
 class Entry(Fact, frozen=True, kw_only=True, dict=True):
-    """What is known of one product, whatever the source calls it. Texts may be empty; `price` in any one currency."""
+    """What is known of one product, whatever the source calls it. Texts may be empty; `price` in any one currency.
+
+    `gtin14` is for the rules alone: what is learned does without, since it is learned from what barcodes say.
+    """
 
     id: str
     title: str
@@ -26,6 +29,7 @@ class Entry(Fact, frozen=True, kw_only=True, dict=True):
     model: str = ""
     category: str = ""
     price: float | None = None
+    gtin14: str | None = None
 
     @cached_property
     def name(self) -> str:

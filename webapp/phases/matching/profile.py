@@ -6,7 +6,7 @@ from functools import cached_property
 from webapp.lib import gtin
 from webapp.lib.text import SMALL_WORDS, code, cut, fold, is_code, word_set, words
 from webapp.phases import measures
-from webapp.phases.facts import Identity, Offer
+from webapp.phases.matching.entry import Entry
 from webapp.phases.vocabulary import COLOURS, SELLERS_NOISE
 
 STOP_WORDS = SMALL_WORDS | SELLERS_NOISE
@@ -95,14 +95,9 @@ class Profile:
         return frozenset(COLOURS[token] for token in self.tokens if token in COLOURS)
 
 
-def of_identity(identity: Identity) -> Profile:
-    """The profile of our own product."""
-    return Profile(identity.name or "", identity.brand, identity.model, identity.gtin14)
-
-
-def of_offer(offer: Offer) -> Profile:
-    """The profile of an offer."""
-    return Profile(offer.title, offer.brand, offer.model, offer.gtin14)
+def of_entry(entry: Entry) -> Profile:
+    """The profile of a product, ours or another's."""
+    return Profile(entry.title, entry.brand, entry.model, entry.gtin14)
 
 
 def _looks_like_model(token: str) -> bool:

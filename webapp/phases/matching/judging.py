@@ -12,7 +12,7 @@ from rapidfuzz import fuzz
 
 from webapp.lib.text import code, cut, fold, stem, word_set, words
 from webapp.phases import measures
-from webapp.phases.market.profile import STOP_WORDS, Profile
+from webapp.phases.matching.profile import STOP_WORDS, Profile
 
 SAME = 80
 """An offer with at least this match counts as the same product. Measured on the labelled pairs by which these rules
@@ -44,7 +44,9 @@ class Match:
     score: int
     why: str
     ruled_out: bool = False
-    """Something contradicts: another barcode, model number, size, pack, or it is an accessory."""
+    """It cannot be the same product: another barcode, model number, size, pack, version, or an accessory."""
+    contradicts: bool = False
+    """Ruled out since both say something, and not the same; not since one of them says less."""
 
     @property
     def same(self) -> bool:
@@ -58,8 +60,9 @@ def compare(ours: Profile, theirs: Profile) -> Match:
         return Match(EXACT, "Same barcode")
     likeness = _likeness(ours, theirs)
     model_agrees = _model_agrees(ours, theirs)
-    if reason := _ruled_out(ours, theirs, model_agrees=model_agrees):
-        return Match(min(likeness // 2, SAME - 1), reason, ruled_out=True)
+    contradiction = _contradiction(ours, theirs, model_agrees=model_agrees)
+    if reason := contradiction or _another_thing(ours, theirs, model_agrees=model_agrees):
+        return Match(min(likeness // 2, SAME - 1), reason, ruled_out=True, contradicts=bool(contradiction))
     brand_agrees = bool(ours.brand) and (_same_brand(ours.brand, theirs.brand) or _has_brand(theirs, ours.brand))
     if model_agrees:
         return _by_model(ours, theirs, likeness, brand_agrees=brand_agrees)
@@ -95,10 +98,8 @@ def _by_name(ours: Profile, theirs: Profile, likeness: int, *, brand_agrees: boo
     return Match(score, "Same brand and similar name" if brand_agrees else "Similar name")
 
 
-def _ruled_out(ours: Profile, theirs: Profile, *, model_agrees: bool) -> str:
-    """Why the two can't be the same product, '' when nothing speaks against it."""
-    if _is_accessory(ours, theirs):
-        return "Looks like a part or accessory for it"
+def _contradiction(ours: Profile, theirs: Profile, *, model_agrees: bool) -> str:
+    """What both say, and say differently, '' when there is nothing of the kind."""
     if ours.brand and theirs.brand and not _same_brand(ours.brand, theirs.brand) and not _has_brand(theirs, ours.brand):
         return f"Other brand: {cut(theirs.brand, 40)}"
     if not model_agrees:
@@ -108,15 +109,24 @@ def _ruled_out(ours: Profile, theirs: Profile, *, model_agrees: bool) -> str:
             return f"Other model number: {cut(model, 40)}"
     if pair := measures.conflict(ours.measures, theirs.measures):
         return f"Other size: {cut(pair[1].text, 20)} instead of {cut(pair[0].text, 20)}"
+    if ours.pack and theirs.pack and theirs.pack != ours.pack:
+        return f"Sold as {theirs.pack} together, not {ours.pack}"
+    mine, other = ours.numbers - theirs.numbers, theirs.numbers - ours.numbers
+    if mine and other and not model_agrees:
+        return f"Other number in its name: {min(other)} instead of {min(mine)}"
+    return ""
+
+
+def _another_thing(ours: Profile, theirs: Profile, *, model_agrees: bool) -> str:
+    """Why the two are not the same product although nothing that both say differs: a part, a pack, a version."""
+    if _is_accessory(ours, theirs):
+        return "Looks like a part or accessory for it"
     if theirs.pack and theirs.pack != (ours.pack or 1):
-        return f"Sold as {theirs.pack} together" + (f", not {ours.pack}" if ours.pack else "")
+        return f"Sold as {theirs.pack} together"
     if model_agrees:
         return ""
     if ours.pack and ours.pack > 1 and theirs.pack is None:
         return f"Not said to be {ours.pack} together"
-    mine, other = ours.numbers - theirs.numbers, theirs.numbers - ours.numbers
-    if mine and other:
-        return f"Other number in its name: {min(other)} instead of {min(mine)}"
     brands = {part for brand in (ours.brand, theirs.brand) for part in words(brand)}
     if variant := (ours.variants ^ theirs.variants) - brands:
         return f"Another version: {min(variant)}"

@@ -1,14 +1,14 @@
 """The matcher that was learned from records."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from webapp.phases.facts import Identity, Offer
-from webapp.phases.market.matchers import Rules
-from webapp.phases.market.matching import EXACT, SAME, Match
 from webapp.phases.matching.entry import Entry
+from webapp.phases.matching.judging import EXACT, SAME, Match
 from webapp.phases.matching.learning import Learned, Scene
+from webapp.phases.matching.matchers import Rules
 
 
 class Trained:
@@ -20,13 +20,13 @@ class Trained:
         self._learned = learned
         self.source = learned.source
 
-    def judge(self, identity: Identity, offers: Sequence[Offer]) -> list[Match]:
-        """All offers together."""
-        ruled = Rules().judge(identity, offers)
-        count = len(offers)
+    def judge(self, ours: Entry, theirs: Sequence[Entry]) -> list[Match]:
+        """All of them together."""
+        ruled = Rules().judge(ours, theirs)
+        count = len(theirs)
         scene = Scene(
-            lefts=[_ours(identity)],
-            rights=[_theirs(offer) for offer in offers],
+            lefts=[ours],
+            rights=list(theirs),
             pairs=np.column_stack([np.zeros(count, np.int64), np.arange(count)]),
             labels=np.zeros(count, np.int64),
             known=np.zeros(count, bool),
@@ -40,7 +40,7 @@ class Trained:
             return rule
         score = score_of(chance, self._learned.accept)
         if rule.ruled_out:
-            return Match(min(score, rule.score), rule.why, ruled_out=True)
+            return replace(rule, score=min(score, rule.score))
         return Match(score, f"{rule.why}; by what was learned, {chance:.0%} sure")
 
 
@@ -51,24 +51,3 @@ def score_of(chance: float, accept: float | None) -> int:
     if chance < accept:
         return min(int(SAME * chance / accept), SAME - 1)
     return SAME + int((EXACT - 1 - SAME) * (chance - accept) / max(1 - accept, 1e-9))
-
-
-def _ours(identity: Identity) -> Entry:
-    return Entry(
-        id="",
-        title=identity.name or "",
-        brand=identity.brand or "",
-        model=identity.model or "",
-        category=identity.category or "",
-    )
-
-
-def _theirs(offer: Offer) -> Entry:
-    return Entry(
-        id=offer.id,
-        title=offer.title,
-        brand=offer.brand or "",
-        model=offer.model or "",
-        category=offer.category or "",
-        price=float(offer.price),
-    )
