@@ -157,6 +157,19 @@ def test_a_second_press_of_the_same_button_does_nothing(failed, browser):
     assert len(progress()) == 1
 
 
+def test_what_was_tried_again_long_ago_is_forgotten(failed, browser):
+    old = uuid4()
+    press(browser, key=old)
+    with transaction() as session:
+        session.execute(text("UPDATE retries SET created_at = created_at - interval '31 days'"))
+    fail(failed[0])
+    press(browser)
+    with transaction() as session:
+        kept = session.execute(text("SELECT id FROM retries")).scalars().all()
+        works = session.execute(text("SELECT count(*) FROM retried WHERE retry_id = :old"), {"old": old}).scalar_one()
+    assert (len(kept), old in kept, works) == (1, False, 0)
+
+
 def test_try_one_leaves_the_others(failed, browser):
     example = groups()[0].examples[0]
     page = press(browser, work=str(example.work_id), headers={"HX-Request": "true"}).text

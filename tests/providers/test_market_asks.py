@@ -139,6 +139,26 @@ def test_offers_that_a_source_has_not_shown_for_long_are_forgotten_and_those_of_
     assert titles == ["Stabilo point 88 pen 1", "of a file", "recent", "sold"]
 
 
+def test_questions_that_were_asked_long_ago_are_forgotten(server, make_run, client):  # noqa: F811
+    with transaction() as session:
+        for question, days in (("old", asking.KEPT_DAYS + 1), ("recent", asking.KEPT_DAYS - 1)):
+            session.execute(
+                text(
+                    "INSERT INTO lookups (client_id, source, question, found, asked_at)"
+                    " VALUES (:client, 'feed', :question, 0, now() - make_interval(days => :days))"
+                ),
+                {"client": client.id, "question": question, "days": days},
+            )
+    server.offers = [offer(1)]
+    make_run()
+    answer_bells()
+    with transaction() as session:
+        asked = session.execute(text("SELECT question FROM lookups")).scalars().all()
+    assert "recent" in asked
+    assert "old" not in asked
+    assert len(asked) > 1
+
+
 def test_another_client_asks_for_itself(app, server, make_run):  # noqa: F811
     server.offers = [offer(1)]
     make_run()

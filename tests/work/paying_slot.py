@@ -1,6 +1,7 @@
 """`python -m tests.work.paying_slot LANE…`: a slot whose market phase pays at the bank of $BANK, as $REPEAT says.
 
-With PAUSE=before or after it stops there for a minute, between intent and call or between call and answer.
+With PAUSE=before or after it stops there for a minute, or PAUSE_SECONDS, between intent and call or between call and
+answer.
 """
 
 import os
@@ -50,7 +51,7 @@ def look_up(key: str) -> dict[str, str] | None:
 def say(where: str) -> None:
     """Tell the test that we are there, and stay."""
     print(where, flush=True)
-    time.sleep(60)
+    time.sleep(float(os.environ.get("PAUSE_SECONDS") or 60))
 
 
 def run_phase(lease: Lease) -> None:

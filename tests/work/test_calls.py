@@ -1,6 +1,7 @@
 """External calls against a bank that counts: nothing is paid twice, whatever happens between intent and answer."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -310,6 +311,42 @@ def test_a_slot_killed_around_the_call_pays_once_in_the_end(bank, make_run, star
     assert len(bank.payments) == 1
     (step,) = steps()
     assert bank.payments == [str(step.idempotency_key)]
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_a_slot_frozen_around_the_call_does_not_pay_when_it_wakes_up(bank, make_run, start_slot, place):  # noqa: F811
+    bank.knows_keys = False
+    run = make_run()
+    frozen = start_slot(REPEAT="once", LOOKS_UP="yes", PAUSE=place, PAUSE_SECONDS="0.5")
+    assert frozen.stdout.readline().strip() == place
+    frozen.send_signal(signal.SIGSTOP)
+    start_slot(REPEAT="once", LOOKS_UP="yes")
+    wait_until(lambda: state_of(run) is RunState.COMPLETED)
+    frozen.send_signal(signal.SIGCONT)
+    assert frozen.wait(60) == -signal.SIGKILL
+    assert len(bank.payments) == 1
+
+
+def test_what_a_worker_elsewhere_may_still_do_is_left_to_a_person(bank, work):
+    claim = claimed(work)
+    with pytest.raises(RuntimeError):
+        pay(claim, do=dies, look_up=paying_slot.look_up)
+    with transaction() as session:
+        session.execute(text("UPDATE steps SET asked_by = 'elsewhere:1:1'"))
+    claim = again(work, claim)
+    with pytest.raises(OutcomeUnknown, match="another machine"):
+        pay(claim, look_up=paying_slot.look_up)
+    assert bank.payments == []
+
+
+def test_what_a_worker_elsewhere_did_is_believed(bank, work):
+    claim = claimed(work)
+    with pytest.raises(RuntimeError):
+        pay(claim, do=pays_and_dies, look_up=paying_slot.look_up)
+    with transaction() as session:
+        session.execute(text("UPDATE steps SET asked_by = 'elsewhere:1:1'"))
+    pay(again(work, claim), look_up=paying_slot.look_up)
+    assert len(bank.payments) == 1
 
 
 @pytest.mark.parametrize("place", ["before", "after"])

@@ -158,6 +158,13 @@ def progress(session: Session) -> list[Progress]:
     return [Progress(*row) for row in session.execute(_PROGRESS, {"many": RETRIES})]
 
 
+_FORGET = text("""
+    DELETE FROM retries WHERE client_id = :client_id AND created_at < clock_timestamp() - make_interval(days => :days)
+""")
+KEPT_DAYS = 30
+"""The page tells of a retry for a day; who has it open for longer can still press its button twice."""
+
+
 def begin(session: Session, retry_id: UUID, client_id: UUID, cause: str, user_id: UUID | None) -> bool:
     """Note that somebody tries a group again. False: this press has been noted already.
 
@@ -173,6 +180,7 @@ def begin(session: Session, retry_id: UUID, client_id: UUID, cause: str, user_id
         raise NotFound("Nothing of this kind is failed any more. Somebody may have tried it again.")
     says = in_words(cause, newest.last_error or "")
     values = {"id": retry_id, "client_id": client_id, "cause": cause, "says": says, "created_by": user_id}
+    session.execute(_FORGET, {"client_id": client_id, "days": KEPT_DAYS})
     noted = session.execute(insert(Retry).values(values).on_conflict_do_nothing().returning(Retry.id))
     return noted.first() is not None
 

@@ -30,6 +30,13 @@ _FORGET = text("""
         ORDER BY seen_at LIMIT :most
     )
 """)
+_FORGET_QUESTIONS = text("""
+    DELETE FROM lookups WHERE (client_id, source, question) IN (
+        SELECT client_id, source, question FROM lookups
+        WHERE client_id = :client_id AND asked_at < clock_timestamp() - make_interval(days => :days)
+        ORDER BY asked_at LIMIT :most
+    )
+""")
 KEPT_DAYS = HISTORY_DAYS
 FORGET_AT_ONCE = 1000
 """More than a source answers at once, so that what is forgotten keeps up with what comes in."""
@@ -52,6 +59,7 @@ def ask(lease: Lease, source: OutsideSource, question: Question) -> None:
         found = len(answer.offers)
         forget = {"label": source.circuit.label, "days": KEPT_DAYS, "most": FORGET_AT_ONCE}
         session.execute(_FORGET, {"client_id": lease.claim.client_id, **forget})
+        session.execute(_FORGET_QUESTIONS, {"client_id": lease.claim.client_id, **forget})
         session.execute(_REMEMBER, {**asked, "client_id": lease.claim.client_id, "found": found})
         return {"found": found, "unreadable": answer.unreadable, "complete": answer.complete}
 

@@ -105,6 +105,7 @@ class Lookup(Base):
     """One question that a source was asked for a client, and when: within its time-to-live it is not asked again."""
 
     __tablename__ = "lookups"
+    __table_args__ = (Index("ix_lookups_client_asked", "client_id", "asked_at"),)
 
     client_id: Mapped[UUID] = mapped_column(ForeignKey("clients.id", ondelete="CASCADE"), primary_key=True)
     source: Mapped[str] = mapped_column(primary_key=True)

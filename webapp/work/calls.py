@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from webapp.crashpoints import crash_point
 from webapp.database import db, transaction
 from webapp.errors import OutcomeUnknown, ProviderDown, WorkError
-from webapp.work import circuits
+from webapp.work import askers, circuits
 from webapp.work.circuits import Admission, Circuit
 from webapp.work.moves import LeaseLost
 from webapp.work.services import Claim
@@ -33,12 +33,14 @@ class Repeat(StrEnum):
     IDEMPOTENT = "idempotent"
     """The other side knows the idempotency key: make it again, it counts once."""
     ONCE = "once"
-    """Never again blindly: it is looked up, and where that is not possible a person decides."""
+    """Never again blindly: whoever may still be about to make it is ended, then it is looked up; where either is not
+    possible, a person decides."""
 
 
 class _Step(NamedTuple):
     idempotency_key: str
     is_new: bool
+    asked_by: str
     output: dict[str, Any] | None = None
 
 
@@ -46,11 +48,12 @@ _FENCE = text("""
     SELECT 1 FROM work WHERE id = :work_id AND state = 'running' AND epoch = :epoch AND lease_token = :token
     FOR SHARE
 """)
-_FIND = text("SELECT intent, idempotency_key, output, answered_at FROM steps WHERE work_id = :work_id AND key = :key")
+_FIND = text("SELECT intent, idempotency_key, asked_by, output FROM steps WHERE work_id = :work_id AND key = :key")
 _INTEND = text("""
-    INSERT INTO steps (client_id, work_id, key, intent)
-    VALUES (:client_id, :work_id, :key, CAST(:intent AS jsonb)) RETURNING idempotency_key
+    INSERT INTO steps (client_id, work_id, key, intent, asked_by)
+    VALUES (:client_id, :work_id, :key, CAST(:intent AS jsonb), :asked_by) RETURNING idempotency_key
 """)
+_TAKE_OVER = text("UPDATE steps SET asked_by = :asked_by WHERE work_id = :work_id AND key = :key")
 _ANSWER = text("""
     UPDATE steps SET output = CAST(:output AS jsonb), answered_at = clock_timestamp()
     WHERE work_id = :work_id AND key = :key AND answered_at IS NULL
@@ -95,10 +98,14 @@ def call(
         admission = circuits.admit(session, circuit) if circuit else Admission()
         step = step or _intend(session, claim, key, intent)
     crash_point("call.after_intent")
+    # Only a call that counts each time is worth a question what became of it; without `look_up` it never gets here.
+    must_look = look_up is not None and repeat is Repeat.ONCE and not step.is_new
+    alone = not must_look or _take_over(claim, key, step)
     asking = False
     try:
-        # Only a call that counts each time is worth a question what became of it; without `look_up` it never gets here.
-        answer = look_up(step.idempotency_key) if look_up and repeat is Repeat.ONCE and not step.is_new else None
+        answer = look_up(step.idempotency_key) if look_up and must_look else None
+        if answer is None and not alone:
+            raise _unknown(key, "its worker, on another machine, may still be about to make it")
         asking = answer is None
         if answer is None:
             answer = do(step.idempotency_key)
@@ -147,12 +154,25 @@ def _find(session: Session, claim: Claim, key: str, intent: dict[str, Any]) -> _
         return None
     if row.intent != json.loads(json.dumps(intent)):
         raise ValueError(f"the key {key!r} names two different calls of one piece of work")
-    return _Step(str(row.idempotency_key), is_new=False, output=row.output)
+    return _Step(str(row.idempotency_key), is_new=False, asked_by=row.asked_by, output=row.output)
 
 
 def _intend(session: Session, claim: Claim, key: str, intent: dict[str, Any]) -> _Step:
+    asker = askers.this_process()
     values = {"client_id": claim.client_id, "work_id": claim.work_id, "key": key, "intent": json.dumps(intent)}
-    return _Step(str(session.execute(_INTEND, values).scalar_one()), is_new=True)
+    made = session.execute(_INTEND, {**values, "asked_by": asker}).scalar_one()
+    return _Step(str(made), is_new=True, asked_by=asker)
+
+
+def _take_over(claim: Claim, key: str, step: _Step) -> bool:
+    """Make sure that nobody but us is about to make this call. False: that cannot be told from here."""
+    if not askers.end(step.asked_by):
+        return False
+    with transaction() as session:
+        _require_lease(session, claim)
+        values = {"work_id": claim.work_id, "key": key, "asked_by": askers.this_process()}
+        session.execute(_TAKE_OVER, values)
+    return True
 
 
 def _unknown(key: str, why: str) -> OutcomeUnknown:

@@ -197,6 +197,8 @@ class Step(Base):
     intent: Mapped[dict[str, Any]]
     idempotency_key: Mapped[UUID] = mapped_column(server_default=text("gen_random_uuid()"))
     """What the other side knows this call by; the same in every attempt."""
+    asked_by: Mapped[str] = mapped_column(server_default="")
+    """The process that makes, or made, the call; see `askers`."""
     output: Mapped[dict[str, Any] | None]
     intended_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     answered_at: Mapped[datetime | None]
