@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("steps", sa.Column("asked_by", sa.String(), server_default="", nullable=False))
+    op.add_column("steps", sa.Column("asked_by", sa.Text(), server_default="", nullable=False))
 
 
 def downgrade() -> None:

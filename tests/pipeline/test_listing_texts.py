@@ -16,6 +16,7 @@ from webapp.phases.listing.edited import with_edited
 from webapp.phases.listing.missing import NO_CATEGORY, NO_PRICE
 from webapp.pipeline import findings, services
 from webapp.pipeline.models import PhaseName, Run
+from webapp.pipeline.tasks import ENGINES
 
 MINE = {
     "title": "My own pen",
@@ -102,6 +103,21 @@ def test_a_price_and_a_category_that_nothing_told_are_set_by_a_person_and_stay(m
     answer_bells()
     assert (listing(again).price, listing(again).category) == ("12.50", "Office > Pens")
     assert fresh(Product, run.product_id).price == Decimal("12.50")
+
+
+def test_desk_and_product_tell_how_much_a_listing_lacks(app, make_run, reviewer):  # noqa: F811
+    app.config["PHASE_ENGINES"][PhaseName.LISTING] = ENGINES[PhaseName.LISTING]
+    run = make_run()
+    answer_bells()
+    missing = listing(run).missing
+    assert NO_PRICE in missing
+    assert f"Listing is ready, {len(missing)} to add" in " ".join(reviewer.get("/").text.split())
+    page = reviewer.get(f"/products/{run.product_id}").text
+    assert f">{len(missing)} to add to the listing</a>" in page
+    assert page.count('id="to-add"') == 1
+    assert reviewer.submit(path(run), MINE | {"price": "12.50", "category": ""}).status_code == 303
+    assert fresh(Run, run.id).to_add == len(missing) - 1
+    assert f"{len(missing) - 1} to add" in reviewer.get("/").text
 
 
 def test_what_a_person_set_is_not_missing_any_more():

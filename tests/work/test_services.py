@@ -56,6 +56,18 @@ def messages(stream):
     return [r.message for r in rows]
 
 
+def test_the_time_in_which_held_work_waits_for_a_person_is_not_its_own(client, stream):
+    work = make_work(client, stream)
+    claim = claimed(work)
+    with transaction() as session:
+        services.hold(session, claim, "Needs review")
+    held_at = row(work).finished_at
+    assert held_at is not None
+    with transaction() as session:
+        services.release(session, work.id, "Confirmed")
+    assert (row(work).state, row(work).finished_at) == ("done", held_at)
+
+
 def test_the_second_of_two_bells_finds_nothing_to_claim(client, stream):
     work = make_work(client, stream)
     claimed(work)

@@ -68,6 +68,8 @@ class RunCard(NamedTuple):
     created_at: datetime
     changed_at: datetime
     confidence: int | None
+    to_add: int
+    """Facts that its listing still lacks."""
     thumb_url: str | None
     photo_count: int
     reasons: tuple[str, ...]
@@ -101,6 +103,7 @@ RUNS = (
         Run.created_at,
         Run.changed_at,
         Run.confidence,
+        Run.to_add,
         Run.reasons,
         Run.hints,
         Run.is_latest,
@@ -197,6 +200,7 @@ def _card(row: AnyRow, phases: tuple[PhaseCard, ...]) -> RunCard:
         created_at=row.created_at,
         changed_at=row.changed_at,
         confidence=row.confidence,
+        to_add=row.to_add,
         thumb_url=photo_url(row.photo_id, "thumb") if row.photo_id else None,
         photo_count=row.photo_count,
         reasons=tuple(row.reasons),

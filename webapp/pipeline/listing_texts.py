@@ -53,6 +53,7 @@ def edit(
     session.flush()
     epoch = session.execute(select(ListingFinding.epoch).where(ListingFinding.phase_id == place.phase_id)).scalar_one()
     after = with_edited(listing, changed)
+    run.to_add = len(after.missing)
     findings.write(session, run.client_id, place.phase_id, PhaseName.LISTING.number, epoch, after)
     event = NewEvent("listing.edited", f"Listing edited by {by_name}", data={"phase": PhaseName.LISTING.value})
     record(run.client_id, run.stream_id, event)

@@ -86,6 +86,8 @@ class Run(Base):
     stream_id: Mapped[int]
     state: Mapped[RunState] = mapped_column(text_enum(RunState, "state"))
     confidence: Mapped[int | None] = mapped_column(SmallInteger)
+    to_add: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """How many facts its listing lacks that only a person can add; 0 before there is one."""
     reasons: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
     """Why a person is asked, in plain words."""
     hints: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))

@@ -187,6 +187,7 @@ def complete_phase(
             changes |= sampling.marks(session, place.product_id, found, draw)
     if isinstance(found, Listing):
         settling.apply_listing(session, place.product_id, found)
+        changes["to_add"] = len(found.missing)
     state = RunState.REVIEW if unsure else _advance(session, claim.client_id, place)
     if changes or place.next_work_id is None:
         _move_on(session, place.run_id, state, **changes)

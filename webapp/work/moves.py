@@ -47,7 +47,9 @@ _EFFECTS: dict[WorkState, str] = {
         " attempts = attempts + 1, started_at = clock_timestamp(), finished_at = NULL,"
         " progress = 0, message = '', dispatched_at = NULL"
     ),
-    S.DONE: f"{_NO_TROUBLE}, progress = 100, message = '', finished_at = clock_timestamp()",
+    # What a person confirms was finished when it was held: the time until then is the person's, not the work's.
+    S.DONE: f"{_NO_TROUBLE}, progress = 100, message = '',"
+    " finished_at = CASE state WHEN 'held' THEN finished_at ELSE clock_timestamp() END",
     S.HELD: f"{_NO_TROUBLE}, progress = 100, message = :note, finished_at = clock_timestamp()",
     S.WAITING: _NO_LEASE,  # until when, and why, is one of the two below
     S.FAILED: (
