@@ -19,7 +19,7 @@ from sqlalchemy import text
 import webapp.models  # noqa: F401 - the migrations compare with all of them
 from tests.live import tiny_provider
 from tests.waiting import wait_until
-from webapp import config, database, queue
+from webapp import config, database, metrics, queue
 from webapp.database import db, tenant, transaction
 from webapp.embedded import Home, Postgres, Redis
 from webapp.live import backlog, bus, wire
@@ -199,6 +199,23 @@ def test_events_arrive_as_they_are_committed(world):
         page = world.open(stream).read_until(head=2)
         world.write(stream, "three", "four")
         assert page.read_until(head=4).lines == ["one", "two", "three", "four"]
+
+
+def test_only_what_comes_after_its_watchers_counts_as_pushed(world):
+    def pushes():
+        samples = metrics.PUSH.collect()[0].samples
+        return next(sample.value for sample in samples if sample.name.endswith("_count"))
+
+    early, late = world.new_stream(), world.new_stream()
+    world.write(early, "one")
+    with world.renderer():
+        page = world.open(late).read_until(head=0)
+        before = pushes()
+        time.sleep(1.5)  # a sweep goes by, and finds what was written early
+        assert pushes() == before
+        world.write(late, "two")
+        page.read_until(head=1)
+        assert pushes() == before + 1
 
 
 def test_each_line_once_whenever_the_page_comes(world):

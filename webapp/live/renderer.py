@@ -247,7 +247,8 @@ class Renderer:
         try:
             if span.seq > span.after_seq:
                 self._render(head.kind, span, happened, watched.topics)
-                if watched is self._pages:  # the others wait on purpose
+                # The others wait on purpose; what came before its watchers is looked through again, not pushed late.
+                if watched is self._pages and head.changed_at >= watched.since(head.client_id):
                     metrics.PUSH.observe(time.monotonic() - head.changed_at)
         except Exception as error:
             if _is_outage(error):

@@ -1,5 +1,6 @@
 """Topics that somebody watches, whose they are, and what they have not been sent."""
 
+import time
 from collections import Counter
 from collections.abc import Collection
 from uuid import UUID
@@ -14,29 +15,36 @@ class Watched:
         self.topics: set[str] = set()
         self.backlog = Backlog(pause_seconds)
         self._topics_of: Counter[UUID] = Counter()
+        self._since: dict[UUID, float] = {}
 
     @property
     def clients(self) -> Collection[UUID]:
         """Whose topics they are."""
         return self._topics_of.keys()
 
+    def since(self, client_id: UUID) -> float:
+        """From when on somebody has watched something of this client's; infinity where nobody does."""
+        return self._since.get(client_id, float("inf"))
+
     def add(self, topic: str, client_id: UUID) -> None:
         """Somebody watches the topic."""
         self.topics.add(topic)
         self._topics_of[client_id] += 1
+        self._since.setdefault(client_id, time.monotonic())
 
     def remove(self, topic: str, client_id: UUID) -> None:
         """Nobody watches the topic any more."""
         self.topics.discard(topic)
         self._topics_of[client_id] -= 1
         if not self._topics_of[client_id]:
-            del self._topics_of[client_id]
+            del self._topics_of[client_id], self._since[client_id]
             self.backlog.forget(client_id)
 
     def clear(self) -> None:
         """Nobody watches anything."""
         self.topics.clear()
         self._topics_of.clear()
+        self._since.clear()
         self.backlog.forget()
 
     def note(self, stream_id: int, client_id: UUID, seq: int, since: float) -> None:
