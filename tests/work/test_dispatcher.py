@@ -167,6 +167,31 @@ def test_what_a_worker_lost_is_rung_for_beside_its_lane_too(dispatcher, silent):
     assert rung(queue.front("heavy")) == [lost]
 
 
+def test_interrupted_work_is_rung_for_again_when_who_took_its_bell_was_lost_as_well(dispatcher):
+    client = make_client()
+    [lost] = backlog(client, 1, lane="heavy")
+    with tenant(client.id), transaction() as session:
+        services.claim(session, lost, "slot", 15)
+    change(client, lost, "lease_until = now() - interval '1 second'")
+    dispatcher.round()
+    front = queue.bells(queue.front("heavy"))
+    front.empty()  # somebody took it
+    dispatcher.round()
+    assert rung(front.name) == []
+    dispatcher._rerung_at = 0
+    dispatcher.round()
+    assert rung(front.name) == [lost]
+    dispatcher._rerung_at = 0
+    dispatcher.round()
+    assert rung(front.name) == [lost]
+    front.empty()
+    with tenant(client.id), transaction() as session:
+        services.claim(session, lost, "slot", 15)
+    dispatcher._rerung_at = 0
+    dispatcher.round()
+    assert rung(front.name) == []
+
+
 def test_what_a_worker_lost_keeps_its_place_before_what_came_later(dispatcher):
     client = make_client()
     [lost] = backlog(client, 1, lane="heavy")

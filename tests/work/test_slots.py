@@ -22,7 +22,7 @@ from webapp.work import services as work
 from webapp.work.dispatcher import Dispatcher
 from webapp.work.models import Event, Work, WorkState
 
-LEASE, BEAT = 1.5, 0.3
+LEASE, BEAT = 4.0, 0.5
 PATIENCE_SECONDS = 60
 
 

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from uuid import UUID
 
 from flask import Flask
@@ -37,6 +38,8 @@ ROUND_SECONDS = 0.1
 SEEN_EVERY_SECONDS = 2.0
 RERING_EVERY_SECONDS = 1.0
 SWEEP_EVERY_SECONDS = 3600.0
+INSIST_SECONDS = 30.0
+"""How long interrupted work is rung for again and again: what lies longer is paused, or has no slot at all."""
 BATCH = 100
 EPOCH_KEY = "lotline:epoch"
 
@@ -51,11 +54,23 @@ _DUE = Statement("""
 _FORGET_BELLS = text(
     "UPDATE work SET dispatched_at = NULL WHERE state = 'ready' AND queue = :queue AND dispatched_at < :before"
 )
+_STILL = Statement("SELECT id FROM work WHERE id = ANY(:ids) AND state = 'ready'")
 _RUNG = Statement("""
     SELECT count(*), count(*) FILTER (WHERE dispatched_at < clock_timestamp() - make_interval(secs => :lease))
     FROM (SELECT dispatched_at FROM work
           WHERE state = 'ready' AND queue = :queue AND dispatched_at IS NOT NULL LIMIT 1000) AS rung
 """)
+
+
+@dataclass
+class Interrupted:
+    """Work that lost its worker: the lane beside its own, its bell, whether that is still to be rung, and until when
+    (monotonic) it is rung again should it be lost."""
+
+    lane: str
+    bell: tuple[UUID, int]
+    good_until: float
+    is_due: bool = True
 
 
 class Dispatcher:
@@ -69,8 +84,8 @@ class Dispatcher:
         self._dealer = Dealer(self._redis)
         self._epoch: bytes | None = None
         self._hears_redis = True
-        self._interrupted: list[tuple[str, tuple[UUID, int]]] = []
-        """What lost its worker and is still to be rung for, with the lane beside its own."""
+        self._interrupted: dict[int, Interrupted] = {}
+        """By the work's id."""
         self._name = f"dispatcher:{socket.gethostname()}:{os.getpid()}"
         self._seen_at = self._rerung_at = self._swept_at = float("-inf")
         self._app = app
@@ -120,9 +135,9 @@ class Dispatcher:
         self._take(_EXPIRED, self._reap)
         self._take(_DUE, self._wake)
         self._notice_lost_bells()
-        if self._hears_redis:
-            self._ring_for_interrupted()
         thorough = now - self._rerung_at >= RERING_EVERY_SECONDS
+        if self._hears_redis and self._interrupted:
+            self._ring_for_interrupted(look_again=thorough)
         if thorough:
             self._let_through()
             for name in WINDOWS:
@@ -144,7 +159,10 @@ class Dispatcher:
                 crash_point("reap.before_commit")
             crash_point("reap.after_commit")
             if which is _EXPIRED:
-                self._interrupted.append((queue.front(moved.queue), (moved.client_id, moved.id)))
+                good_until = time.monotonic() + INSIST_SECONDS
+                self._interrupted[moved.id] = Interrupted(
+                    queue.front(moved.queue), (moved.client_id, moved.id), good_until
+                )
             queue.publish([_news(moved, seq)], self._redis)
 
     def _let_through(self) -> None:
@@ -187,14 +205,35 @@ class Dispatcher:
         event = NewEvent("work.ready", f"{label} {says}", level or level_of(WorkState.READY), data)
         return moved, append(connection, moved.stream_id, [event])
 
-    def _ring_for_interrupted(self) -> None:
-        """What lost its worker is rung for at once, and heard before all else. This bell is one more than is counted: a
-        slot that comes to it late finds nothing to do, and should it be lost, the work is dealt out as any other."""
+    def _ring_for_interrupted(self, *, look_again: bool) -> None:
+        """What lost its worker is rung for at once, and heard before all else; and again when it lies there although no
+        bell of its kind hangs: who took it was lost as well. These bells are more than are counted: a slot that comes
+        late to one finds nothing to do, and the work is dealt out as any other besides."""
+        if look_again:
+            self._look_again()
         due: dict[str, list[tuple[UUID, int]]] = {}
-        for lane, bell in self._interrupted:
-            due.setdefault(lane, []).append(bell)
+        for entry in self._interrupted.values():
+            if entry.is_due:
+                due.setdefault(entry.lane, []).append(entry.bell)
         if due and queue.signal(due, [], self._redis):
-            self._interrupted.clear()
+            for entry in self._interrupted.values():
+                entry.is_due = False
+
+    def _look_again(self) -> None:
+        now = time.monotonic()
+        with self._engine.begin() as connection:
+            still = {row.id for row in _STILL.execute(connection, {"ids": list(self._interrupted)})}
+        self._interrupted = {
+            work_id: entry
+            for work_id, entry in self._interrupted.items()
+            if work_id in still and entry.good_until > now
+        }
+        try:
+            hanging = {lane: queue.bells(lane, self._redis).count for lane in map(queue.front, WINDOWS)}
+        except RedisError:
+            return
+        for entry in self._interrupted.values():
+            entry.is_due = entry.is_due or not hanging[entry.lane]
 
     def _notice_lost_bells(self) -> None:
         """Redis lost its memory: its epoch key changed or vanished. Every ready row's bell counts as not rung; so it
