@@ -9,6 +9,7 @@ from tests.phases.photos import Known
 from webapp.lib import gtin
 from webapp.phases.analysis import fields
 from webapp.phases.analysis.candidates import brand_on_label
+from webapp.phases.analysis.gallery import Resemblance
 from webapp.phases.analysis.identity import Identity, identify
 from webapp.phases.analysis.numbers import with_print
 from webapp.phases.analysis.text import printed_numbers
@@ -152,6 +153,31 @@ def test_the_matcher_says_which_record_is_what_was_typed():
     ]
     assert [answer.best.record for answer in asked] == [BOTTLE, BOTTLE]
     assert asked[0].weight.confidence < 80 <= asked[1].weight.confidence
+
+
+@pytest.mark.parametrize(
+    ("chance", "next_chance", "next_marks", "is_sure"),
+    [
+        (0.3, 0.1, 12, True),  # 20 marks against 12
+        (0.3, 0.1, 18, False),
+        (0.7, 0.1, 18, True),
+        (0.7, 0.65, 12, False),
+        (0.3, 0.0, 0, True),  # nobody else resembles it at all
+    ],
+)
+def test_a_reference_photo_names_the_product_where_it_clearly_leads_in_marks_or_is_likely(
+    chance, next_chance, next_marks, is_sure
+):
+    def look(_records):
+        views = [(BOTTLE, chance, 20)] + [(LAMP, next_chance, next_marks)] * bool(next_marks)
+        return [
+            Resemblance(record, f"photo of {record.id}", "p1", Box(left=0, top=0, width=1, height=1), sure, marks)
+            for record, sure, marks in views
+        ]
+
+    answer = identify((), (), {}, Label(lines("something")), Hints(), Known(BOTTLE, LAMP), look)
+    assert answer.best.record is BOTTLE
+    assert (answer.weight.confidence >= 80) is is_sure
 
 
 def test_codes_of_two_products_ask_a_person():

@@ -84,12 +84,13 @@ def identify(
             weight = weighing.known_by_barcode(best, led, label, hints, rivals, against)
             return Identity(path, best, led, weight, tuple(found[1:]), everything, label, lead(found), rivals)
     fitting = [entry for entry in by_text(label, hints, reference, matcher) if _may_be(entry, number)]
-    seen = [view for view in look([entry.record for entry in fitting]) if view.chance >= MIN_CHANCE]
+    views = look([entry.record for entry in fitting])
+    seen = [view for view in views if view.chance >= MIN_CHANCE]
     alike = candidates([(view.record, None) for view in seen], label, hints, matcher)
     pictured = [replace(entry, picture=view) for entry, view in zip(alike, seen, strict=True)]
     pictured = [entry for entry in pictured if _may_be(entry, number)]
     if pictured and not (fitting and fitting[0].digits >= PIECE):
-        return _by_picture(pictured, fitting, number, everything, label, hints)
+        return _by_picture(pictured, views, fitting, number, everything, label, hints)
     ahead = lead(fitting)
     if fitting and fitting[0].agreement >= MIN_TEXT_AGREEMENT:
         fitting = ties.untied(fitting, ahead, choose)
@@ -105,6 +106,7 @@ def identify(
 
 def _by_picture(
     pictured: Sequence[Candidate],
+    views: Sequence[Resemblance],
     fitting: Sequence[Candidate],
     number: Number | None,
     numbers: tuple[Number, ...],
@@ -115,7 +117,8 @@ def _by_picture(
     ahead = _chance(best) - (_chance(pictured[1]) if len(pictured) > 1 else 0.0)
     shown = {(entry.record.source, entry.record.id) for entry in pictured}
     others = [entry for entry in fitting if (entry.record.source, entry.record.id) not in shown]
-    weight = weighing.known_by_picture(best, _chance(best), ahead, others[0] if others else None, hints)
+    next_marks = max((view.marks for view in views if view.record != best.record), default=0)
+    weight = weighing.known_by_picture(best, _chance(best), ahead, next_marks, others[0] if others else None, hints)
     return Identity(Path.PICTURE_RECORD, best, number, weight, (*pictured[1:], *others), numbers, label, ahead)
 
 

@@ -17,9 +17,10 @@ READABLE_LABEL = 5
 """Telling words that must be read before their silence about a name counts against it."""
 AGREES, PARTLY = 0.5, 0.25
 """Share of a name's words on the label from which they agree, and agree partly."""
-CLEAR_CHANCE, CLEAR_LEAD = 0.4, 0.15
-"""A reference photo's chance, and its lead over the next known product's, from which it names the product. Chances are
-learned on pairs of a package and its most similar sister, half and half; there are not as many sisters on a dock."""
+CLEAR_LEAD, CLEAR_MARKS, CLEAR_CHANCE = 0.1, 1.5, 0.65
+"""A reference photo names the product where its chance leads the next known product's by the first, and it has so many
+times the other's marks in common with the photo, or the chance itself is high. A sister of an unknown product leads as
+well, but seldom in its marks: they share the brand's drawing with all the family."""
 NAMED = 0.9
 """Share of a name's words on the label from which it stands there in full."""
 BEYOND_DOUBT = 97
@@ -105,13 +106,17 @@ def known_by_text(best: Candidate, lead: float, hints: Hints) -> Weight:
     return Weight(min(74, round(confidence)), tuple(reasons))
 
 
-def known_by_picture(best: Candidate, chance: float, lead: float, by_words: Candidate | None, hints: Hints) -> Weight:
-    """A record's photo shows the same package. `lead`: its chance beyond that of the next record's photo; `by_words`:
-    the record that the words fit best, where it is another one."""
+def known_by_picture(
+    best: Candidate, chance: float, lead: float, next_marks: int, by_words: Candidate | None, hints: Hints
+) -> Weight:
+    """A record's photo shows the same package. `lead`: its chance beyond that of the next record's photo; `next_marks`:
+    the most marks that another record's photo has in common with ours; `by_words`: the record that the words fit best,
+    where it is another one."""
     name = best.record.name
     confidence, reasons = 76.0, []
-    if chance >= CLEAR_CHANCE and lead >= CLEAR_LEAD:
-        confidence = 88 + 20 * (min(chance, 0.9) - CLEAR_CHANCE)
+    marks = best.picture.marks if best.picture else 0
+    if lead >= CLEAR_LEAD and (chance >= CLEAR_CHANCE or marks >= CLEAR_MARKS * next_marks):
+        confidence = 86 + 13 * min(chance, 0.9)
     elif lead < CLEAR_LEAD:
         reasons.append("Photos of several known products look like this one.")
     else:
