@@ -59,7 +59,7 @@ LIVE_PROVIDERS = {
 WORK_KINDS = {
     "phase": Kind(
         perform="webapp.pipeline.tasks.run_phase",
-        failed="webapp.pipeline.services.phase_failed",
+        failed="webapp.pipeline.outcomes.phase_failed",
         facts="webapp.pipeline.tasks.facts_of",
     ),
     "calibration": Kind(perform="webapp.calibration.tasks.fit", failed="webapp.calibration.tasks.fit_failed"),

@@ -24,7 +24,7 @@ from webapp.access.models import Client, Role, User
 from webapp.audit.services import SYSTEM
 from webapp.database import after_commit, before_commit, system_engine, tenant, transaction
 from webapp.phases import facts, listing, market, seo
-from webapp.pipeline import findings, services
+from webapp.pipeline import findings, outcomes, services
 from webapp.pipeline.models import PhaseName
 from webapp.work import services as work
 from webapp.work.models import Level
@@ -52,7 +52,7 @@ class Made(NamedTuple):
 class Drive:
     """One run under way: its lease, and what comes next."""
 
-    def __init__(self, made: Made, claim: Claim, places: list[services.Place], found: dict[PhaseName, Any]) -> None:
+    def __init__(self, made: Made, claim: Claim, places: list[outcomes.Place], found: dict[PhaseName, Any]) -> None:
         self.made = made
         self.places = places
         self._found = found
@@ -70,7 +70,7 @@ class Drive:
             self._report(session)
         elif self._phase < len(self.places) - 1:
             name = list(PhaseName)[self._phase]
-            services.complete_phase(
+            outcomes.complete_phase(
                 session, self._claim, self.places[self._phase], self._found[name], fingerprint="bench", threshold=80
             )
             self._phase += 1
@@ -189,7 +189,7 @@ def _drive(client: Client, uploader: User, number: int) -> Drive:
         written, _ = findings.read_all(session, run.id)
     ids = [written[name] for name in PhaseName]
     places = [
-        services.Place(run.id, run.stream_id, product.id, ids[place].phase_id, place + 1, after and after.work_id)
+        outcomes.Place(run.id, run.stream_id, product.id, ids[place].phase_id, place + 1, after and after.work_id)
         for place, after in enumerate([*ids[1:], None])
     ]
     return Drive(Made(run.id, run.stream_id, product.id), claim, places, _found([str(photo.id) for photo in photos]))

@@ -118,7 +118,7 @@ ENGINES = {
 }
 
 
-KINDS = {"phase": Kind(perform=f"{__name__}.run_phase", failed="webapp.pipeline.services.phase_failed")}
+KINDS = {"phase": Kind(perform=f"{__name__}.run_phase", failed="webapp.pipeline.outcomes.phase_failed")}
 PAYING = PhaseName.MARKET
 
 

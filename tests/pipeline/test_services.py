@@ -13,7 +13,7 @@ from webapp.catalog.models import Product
 from webapp.database import db, tenant, transaction
 from webapp.errors import Conflict, NotFound
 from webapp.phases import facts
-from webapp.pipeline import findings, services, tasks
+from webapp.pipeline import findings, outcomes, services, tasks
 from webapp.pipeline.models import Phase, PhaseName, Run, RunState
 from webapp.pipeline.tasks import open_case
 from webapp.statements import Statement
@@ -186,7 +186,7 @@ def test_a_worker_that_was_stopped_in_the_middle_writes_nothing(app, client, mak
     sure = unsure([], None, None, lambda *_: None)
     do(services.stop_phase, run, 1)
     with pytest.raises(LeaseLost), transaction() as session:
-        services.complete_phase(session, lease, place, sure, fingerprint="x" * 64, threshold=80)
+        outcomes.complete_phase(session, lease, place, sure, fingerprint="x" * 64, threshold=80)
     with transaction() as session:
         assert findings.read_all(session, run.id)[1][PhaseName.ANALYSIS] is None
     assert fresh(Run, run.id).state is RunState.STOPPED

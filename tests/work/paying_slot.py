@@ -70,7 +70,7 @@ if __name__ == "__main__":
     assert facts
     app.config["WORK_KINDS"] = {
         "phase": type(app.config["WORK_KINDS"]["phase"])(
-            perform="tests.work.paying_slot.run_phase", failed="webapp.pipeline.services.phase_failed"
+            perform="tests.work.paying_slot.run_phase", failed="webapp.pipeline.outcomes.phase_failed"
         )
     }
     slots.run(app, sys.argv[1:])

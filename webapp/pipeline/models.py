@@ -47,6 +47,15 @@ class PhaseName(StrEnum):
         return list(PhaseName).index(self) + 1
 
 
+LABELS = {
+    PhaseName.ANALYSIS: "Analysis",
+    PhaseName.MARKET: "Market research",
+    PhaseName.SEO: "SEO",
+    PhaseName.LISTING: "Listing",
+}
+"""What people call the phases in events and messages."""
+
+
 class AuditState(StrEnum):
     """Whether a person has looked at a run that was drawn for an audit."""
 

@@ -4,36 +4,25 @@ Callers hold a `transaction()`. A run's state follows from what happens to its f
 same transaction.
 """
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from psycopg.types.json import Jsonb
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from webapp.catalog.models import Photo, Product
+from webapp.catalog.models import Product
 from webapp.errors import Conflict, NotFound
-from webapp.phases.facts import Analysis, Listing
-from webapp.pipeline import findings, sampling, settling
-from webapp.pipeline.models import Phase, PhaseName, Run, RunState
-from webapp.statements import update_of
+from webapp.phases.facts import Analysis
+from webapp.pipeline import findings, outcomes, settling
+from webapp.pipeline.models import LABELS, Phase, PhaseName, Run, RunState
 from webapp.work import services as work
 from webapp.work.events import NewEvent, create_stream, record
 from webapp.work.models import Work, WorkState
-from webapp.work.moves import Moved
 from webapp.work.priority import Priority
-from webapp.work.services import Claim
 
 KIND = "phase"
-LABELS = {
-    PhaseName.ANALYSIS: "Analysis",
-    PhaseName.MARKET: "Market research",
-    PhaseName.SEO: "SEO",
-    PhaseName.LISTING: "Listing",
-}
 LANES = {
     PhaseName.ANALYSIS: "heavy",  # OCR models take about 1 GB
     PhaseName.MARKET: "light",
@@ -138,96 +127,6 @@ def run_again(session: Session, product_id: UUID, user_id: UUID | None) -> Run:
         message="Run started again by a person",
         priority=Priority.AGAIN,
     )
-
-
-# --- what workers bring ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a phase stands; none of this ever changes. `next_work_id` is None for the last phase."""
-
-    run_id: UUID
-    stream_id: int
-    product_id: UUID
-    phase_id: int
-    number: int
-    next_work_id: int | None
-
-
-def complete_phase(
-    session: Session,
-    claim: Claim,
-    place: Place,
-    found: findings.Found,
-    *,
-    fingerprint: str,
-    threshold: int,
-    draw: sampling.Sampling | None = None,
-) -> None:
-    """Write what a phase found and move the run on: one fenced transaction. `draw`: how runs that go on by
-    themselves are drawn for audits.
-
-    Raises:
-        LeaseLost: the work belongs to somebody else or was stopped; nothing is written.
-    """
-    unsure = isinstance(found, Analysis) and found.confidence < threshold
-    if unsure and isinstance(found, Analysis):
-        why = found.reasons[0] if found.reasons else "the confidence is low"
-        work.hold(session, claim, f"Needs review: {why}", {"confidence": found.confidence})
-    else:
-        work.finish(session, claim, _says(place.number, found))
-    findings.write(session, claim.client_id, place.phase_id, place.number, claim.fence.epoch, found, fingerprint)
-    changes: dict[str, Any] = {}
-    if isinstance(found, Analysis):
-        changes |= {"confidence": found.confidence, "reasons": list(found.reasons)}
-        _note_photo_quality(session, found)
-        if not unsure:
-            settling.apply_analysis(session, place.product_id, found)
-            changes |= sampling.marks(session, place.product_id, found, draw)
-    if isinstance(found, Listing):
-        settling.apply_listing(session, place.product_id, found)
-        changes["to_add"] = len(found.missing)
-    state = RunState.REVIEW if unsure else _advance(session, claim.client_id, place)
-    if changes or place.next_work_id is None:
-        _move_on(session, place.run_id, state, **changes)
-
-
-def phase_failed(session: Session, moved: Moved) -> None:
-    """A phase failed for good: its run has failed."""
-    _move_on(session, UUID(moved.args["run_id"]), RunState.FAILED)
-
-
-def _advance(session: Session, client_id: UUID, place: Place) -> RunState:
-    if place.next_work_id is not None:
-        work.unblock(session, place.next_work_id)
-        return RunState.RUNNING
-    record(client_id, place.stream_id, NewEvent("run.completed", "The listing is ready"))
-    return RunState.COMPLETED
-
-
-def _move_on(session: Session, run_id: UUID, state: RunState, **changes: Any) -> None:
-    """A worker's word on its run, of which the session holds no model."""
-    if "reasons" in changes:
-        changes["reasons"] = Jsonb(changes["reasons"])
-    statement = update_of("runs", ("state", *changes), "changed_at = clock_timestamp()")
-    statement.execute(session, {"row_id": run_id, "state": state, **changes})
-
-
-def _says(number: int, found: findings.Found) -> str:
-    if isinstance(found, Analysis):
-        what = found.name.value or "no name"
-        return f"Analysis done: {what}, confidence {found.confidence} %"
-    return f"{LABELS[list(PhaseName)[number - 1]]} done"
-
-
-def _note_photo_quality(session: Session, found: Analysis) -> None:
-    for quality in found.photos:
-        session.execute(
-            update(Photo)
-            .where(Photo.id == UUID(quality.photo_id))
-            .values(quality_score=quality.score, quality_says=quality.says)
-        )
 
 
 # --- what people do -------------------------------------------------------------------------------
@@ -361,7 +260,7 @@ def confirm(session: Session, run_id: UUID, settled: dict[str, str | None], *, b
         raise Conflict("This run has no findings to confirm.")
     moved = work.release(session, places[PhaseName.ANALYSIS].work_id, f"Confirmed by {by_name}", {"by": by_name})
     after = settling.settle(before, settled, f"{by_name} confirmed it")
-    place = Place(
+    place = outcomes.Place(
         run_id=run_id,
         stream_id=run.stream_id,
         product_id=run.product_id,
@@ -371,7 +270,7 @@ def confirm(session: Session, run_id: UUID, settled: dict[str, str | None], *, b
     )
     findings.write(session, run.client_id, place.phase_id, place.number, moved.epoch, after)
     settling.apply_analysis(session, run.product_id, after, fixed=settling.SETTLED_FIELDS)
-    _change(session, run_id, state=_advance(session, run.client_id, place), confidence=100, reasons=[])
+    _change(session, run_id, state=outcomes.advance(session, run.client_id, place), confidence=100, reasons=[])
     return before
 
 

@@ -24,10 +24,10 @@ from webapp.phases.market.ties import TieBreaker
 from webapp.phases.matching.matchers import Matcher
 from webapp.phases.pricing_rules import Terms, read_rules
 from webapp.phases.second_look import is_wanted, second_look
-from webapp.pipeline import findings, matchers, services, settling
+from webapp.pipeline import findings, matchers, outcomes, settling
 from webapp.pipeline.advice import asked, broker_for, noted
 from webapp.pipeline.knowledge import AskedOffers, ClientReference, same_photo, with_experience
-from webapp.pipeline.models import PhaseName
+from webapp.pipeline.models import LABELS, PhaseName
 from webapp.pipeline.sampling import Sampling
 from webapp.providers import sources
 from webapp.providers.rates import DatedRates
@@ -53,7 +53,7 @@ class Case:
     """Of run, product and client what a phase may need to know, by the columns' names (see _SUBJECT)."""
     photos: Sequence[PhotoFile]
     found: dict[PhaseName, Any]
-    place: services.Place
+    place: outcomes.Place
 
     @property
     def threshold(self) -> int:
@@ -67,7 +67,7 @@ def run_phase(lease: Lease) -> None:
     name = list(PhaseName)[case.place.number - 1]
     found, inputs = _PHASES[name](case, lease)
     with transaction() as session:
-        services.complete_phase(
+        outcomes.complete_phase(
             session,
             lease.claim,
             case.place,
@@ -139,7 +139,7 @@ def _case(subject: Any) -> Case:
         subject=subject,
         photos=msgspec.json.decode(subject.photos or "[]", type=list[PhotoFile]),
         found=findings.from_columns(subject),
-        place=services.Place(
+        place=outcomes.Place(
             run_id=subject.id,
             stream_id=subject.stream_id,
             product_id=subject.product_id,
@@ -246,7 +246,7 @@ _PHASES: dict[PhaseName, Callable[[Case, Lease], Result]] = {
 def _needed(case: Case, name: PhaseName) -> Any:
     found = case.found[name]
     if found is None:
-        raise PermanentError(f"the findings of {services.LABELS[name].lower()} are missing; start the run again")
+        raise PermanentError(f"the findings of {LABELS[name].lower()} are missing; start the run again")
     return found
 
 
