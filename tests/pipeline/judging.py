@@ -37,7 +37,7 @@ def found(
     )
 
 
-def sure(photos, hints, reference, report):
+def sure(photos, hints, reference, report, **_more):
     """As sure as the typed model says, 90 without one; the name is what was typed."""
     return found(int(hints.model or 90), name=hints.name or "Kettle")
 
