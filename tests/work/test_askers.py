@@ -1,7 +1,6 @@
 """Processes that ask: who is ended, and who is not."""
 
 import signal
-import socket
 import subprocess
 
 import pytest
@@ -18,7 +17,7 @@ def sleeper():
 
 
 def name_of(process):
-    return f"{socket.gethostname()}:{process.pid}:{askers._started(process.pid)}"
+    return f"{askers.machine()}:{process.pid}:{askers._started(process.pid)}"
 
 
 def test_a_frozen_process_is_ended(sleeper):
@@ -36,7 +35,7 @@ def test_one_that_has_ended_has_ended(sleeper):
 
 
 def test_a_later_process_with_the_same_number_is_left_alone(sleeper):
-    assert askers.end(f"{socket.gethostname()}:{sleeper.pid}:1")
+    assert askers.end(f"{askers.machine()}:{sleeper.pid}:1")
     assert sleeper.poll() is None
 
 
@@ -44,6 +43,6 @@ def test_we_do_not_end_ourselves():
     assert askers.end(askers.this_process())
 
 
-@pytest.mark.parametrize("name", ["", "elsewhere:1:1", f"{socket.gethostname()}", f"{socket.gethostname()}:x:1"])
+@pytest.mark.parametrize("name", ["", "elsewhere:1:1", f"{askers.machine()}", f"{askers.machine()}:x:1"])
 def test_what_is_not_here_cannot_be_told(name):
     assert not askers.end(name)

@@ -6,8 +6,8 @@ its work can know whether it will, unless it has ended.
 
 import os
 import signal
-import socket
 import time
+from functools import cache
 from pathlib import Path
 
 PATIENCE_SECONDS = 5.0
@@ -16,7 +16,15 @@ PATIENCE_SECONDS = 5.0
 
 def this_process() -> str:
     """Its machine, its number there, and when it started (ticks since the machine did): no later one is named so."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+    return f"{machine()}:{os.getpid()}:{_started(os.getpid())}"
+
+
+@cache
+def machine() -> str:
+    """Where processes can see each other by their numbers: this start of this machine, and the namespace in it, which
+    each container has for itself. Host names are not unique enough."""
+    namespace = Path("/proc/self/ns/pid").stat().st_ino
+    return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}/{namespace}"
 
 
 def end(asker: str) -> bool:
@@ -24,9 +32,9 @@ def end(asker: str) -> bool:
     it is on another machine, or somebody else's."""
     if asker == this_process():
         return True  # what it asked before has come to its end
-    machine, _, rest = asker.partition(":")
+    where, _, rest = asker.partition(":")
     number, _, started = rest.partition(":")
-    if machine != socket.gethostname() or not number.isdecimal():
+    if where != machine() or not number.isdecimal():
         return False
     until = time.monotonic() + PATIENCE_SECONDS
     while _started(int(number)) == started:
