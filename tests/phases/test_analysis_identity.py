@@ -108,6 +108,14 @@ def test_a_typed_size_that_the_records_name_contradicts_asks_a_person():
     assert any("Other size: 750 ml instead of 500 ml" in reason for reason in answer.weight.reasons)
 
 
+def test_what_was_typed_stands_in_the_evidence_with_what_the_matcher_says_of_it():
+    hints = Hints(name="Nordvik Trail Bottle 500 ml")
+    told = fields.name_field(found(code(), label=BOTTLE_LABEL, hints=hints), hints).evidence
+    [typed] = [entry for entry in told if entry.kind == "hint"]
+    assert typed.says.endswith("500 ml” as name. Other size: 750 ml instead of 500 ml.")
+    assert typed.weight <= 0.5
+
+
 @pytest.mark.parametrize("name", ["bottle", "Nordvik Trail Bottle", "Trail Bottle 0,75 l", "Nordvik bottle steel"])
 def test_a_typed_name_that_says_less_contradicts_nothing(name):
     assert found(code(), label=BOTTLE_LABEL, hints=Hints(name=name)).weight.confidence >= 90

@@ -11,6 +11,7 @@ from webapp.phases.analysis.identity import Identity
 from webapp.phases.analysis.numbers import alternatives
 from webapp.phases.analysis.words import Label, similarity, words
 from webapp.phases.facts import Alternative, Condition, Evidence, Field, Hints, Record, TextLine
+from webapp.phases.matching.judging import Match
 
 NAMED_MODEL = re.compile(
     r"\b(?:model(?:l|e|o|lo)?|mod|type|typ|ref|art|mpn|p/n)\b[\s.:#°º-]*(?:(?:no|nr|n)[\s.:#°º]+)?([A-Z0-9][A-Z0-9\-/.]{2,})",
@@ -36,7 +37,7 @@ def name_field(found: Identity, hints: Hints) -> Field:
     if found.best is not None:
         evidence = [*_record_says(found.best), *_label_shows(found.label, found.best.record.name)]
         if hints.name:
-            evidence.append(_typed(hints.name, "name"))
+            evidence.append(_typed(hints.name, "name", found.best.match))
             if found.best.typed is not None and found.best.typed < 0.9:
                 others = (Alternative(value=hints.name, confidence=40), *others)[:3]
         return _field(found.best.record.name, confidence, evidence, others)
@@ -234,8 +235,14 @@ def _line_says(line: TextLine, weight: float) -> Evidence:
     )
 
 
-def _typed(text: str, what: str) -> Evidence:
-    return Evidence(kind="hint", says=f"The uploader typed “{text}” as {what}.", weight=0.6)
+def _typed(text: str, what: str, match: Match | None = None) -> Evidence:
+    """What was typed; with what the matcher says of it and the record, and how surely it is that."""
+    judged = f" {match.why}." if match is not None and match.why else ""
+    return Evidence(
+        kind="hint",
+        says=f"The uploader typed “{text}” as {what}.{judged}",
+        weight=0.6 if match is None else round(match.score / 100, 2),
+    )
 
 
 def _models_on(label: Label) -> list[tuple[str, int, TextLine]]:
