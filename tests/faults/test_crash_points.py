@@ -289,12 +289,14 @@ def with_bells(app, done: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize(
     ("point", "asked", "states"),
-    zip(
-        ASKING,
-        (1, 2, 1, 2, 1),
-        (["unknown", "settled"], ["unknown", "settled"], ["settled"], ["settled", "settled"], ["settled"]),
-        strict=True,
-    ),
+    [
+        *zip(
+            ASKING,
+            (1, 2, 1, 2, 1),
+            (["unknown", "settled"], ["unknown", "settled"], ["settled"], ["settled", "settled"], ["settled"]),
+            strict=True,
+        )
+    ],
 )
 def test_a_slot_that_dies_while_it_asks_a_model_loses_no_money_from_sight(
     point, asked, states, start, client, make_run, finish_all, owner
