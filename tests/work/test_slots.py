@@ -14,6 +14,7 @@ from sqlalchemy import select, text
 
 from tests.pipeline.conftest import client, fresh, make_run  # noqa: F401 - fixtures
 from tests.waiting import wait_until
+from webapp import queue
 from webapp.database import db, transaction
 from webapp.pipeline import services
 from webapp.pipeline.models import Phase, Run, RunState
@@ -99,6 +100,15 @@ def test_a_killed_slots_work_is_taken_up_by_another_and_done_once(make_run, star
     wait_until(lambda: ended(run))
     assert (first_phase(run).crashes, first_phase(run).attempts) == (1, 2)
     assert times(run, "work.done") == 1
+
+
+def test_a_slot_answers_bells_beside_any_of_its_lanes_before_its_lanes(app, client):  # noqa: F811
+    queue.redis().flushdb()
+    for lane, number in (("heavy", 1), ("light", 2), (queue.front("light"), 3), (queue.front("heavy"), 4)):
+        queue.ring(lane, [(client.id, number)])
+    slot = slots.Slot(["heavy", "light"], connection=queue.redis())
+    answered = [slot.dequeue_job_and_maintain_ttl(1) for _ in range(4)]
+    assert [queue.read_bell(bell.decode())[1] for bell, _ in answered] == [4, 3, 1, 2]
 
 
 def test_what_lost_its_worker_is_done_before_what_a_slot_would_do_first(make_run, start_slot):  # noqa: F811

@@ -52,9 +52,11 @@ class Slot(SimpleWorker):
 
     # RQ passes on to execute_job what this returns; where it expects a job and its queue, ours are a bell and its lane.
     def dequeue_job_and_maintain_ttl(self, timeout: int, max_idle_time: int | None = None) -> tuple[bytes, bytes]:  # type: ignore[override]  # noqa: ARG002
-        """Wait for the next bell, as long as it takes; the first of the lanes goes first."""
+        """Wait for the next bell, as long as it takes: before all lanes' own, those of interrupted work beside them
+        (`queue.front`); the first of the lanes goes first."""
         self._state = WorkerStatus.IDLE  # before the first bell too: asked to end while it waits, it ends
-        lanes = [lane.key for lane in self.queues]
+        fronts = [queue.bells(queue.front(lane.name), self.connection) for lane in self.queues]
+        lanes = [lane.key for lane in (*fronts, *self.queues)]
         while True:
             if self._stop_requested:
                 raise StopRequested
@@ -131,8 +133,7 @@ def run(app: Flask, lanes: list[str]) -> None:
         while not tasks.draining.is_set() and not _leave.is_set():
             try:
                 connection = queue.connect(config.redis_url, timeout_seconds=None)
-                first = [queue.front(lane) for lane in lanes]
-                slot = Slot([*first, *lanes], connection=connection, worker_ttl=WORKER_TTL_SECONDS)
+                slot = Slot(lanes, connection=connection, worker_ttl=WORKER_TTL_SECONDS)
                 signal.signal(signal.SIGUSR1, slot.request_leave)
                 slot.work(logging_level="WARNING")
             except StopRequested:
