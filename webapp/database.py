@@ -7,7 +7,7 @@ when a SAVEPOINT is released too, so it is not used for this.
 
 import logging
 import select
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -110,10 +110,17 @@ class Tenant:
 
 
 _tenant: ContextVar[Tenant | None] = ContextVar("tenant", default=None)
+DriverStatement = tuple[str, Mapping[str, Any]]
+"""A statement as the driver takes it, with its parameters."""
+
+BEGIN: DriverStatement = ("BEGIN", {})
+COMMIT: DriverStatement = ("COMMIT", {})
 _CONNECTION = "connection"
-_SET_CONTEXT = text(
-    "SELECT set_config('app.client_id', :client, true), set_config('app.user_id', :user, true),"
-    " set_config('app.role', :role, true)"
+_TO_BEGIN = "lotline_to_begin"
+"""Of a connection: the tenant under whom its transaction has yet to begin, which is when something is asked in it."""
+_SET_CONTEXT = (
+    "SELECT set_config('app.client_id', %(client)s, true), set_config('app.user_id', %(user)s, true),"
+    " set_config('app.role', %(role)s, true)"
 )
 
 
@@ -140,23 +147,47 @@ def tenant(client_id: UUID | None, user_id: UUID | None = None, role: str = "") 
             _set_context(session.connection())
 
 
+def alone_as_tenant() -> list[DriverStatement]:
+    """What begins a transaction of its own under the current tenant."""
+    return [BEGIN, _context_statement(_tenant.get() or Tenant())]
+
+
+def _context_statement(context: Tenant) -> DriverStatement:
+    client, user = str(context.client_id or ""), str(context.user_id or "")
+    return _SET_CONTEXT, {"client": client, "user": user, "role": context.role}
+
+
 def _set_context(connection: Connection) -> None:
-    context = _tenant.get() or Tenant()
-    connection.execute(
-        _SET_CONTEXT,
-        {"client": str(context.client_id or ""), "user": str(context.user_id or ""), "role": context.role},
-    )
+    connection.exec_driver_sql(*_context_statement(_tenant.get() or Tenant()))
 
 
 def _on_begin(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
-    """The tenant comes with BEGIN, in one round trip; whatever goes wrong there is said by the plain statement."""
     session.info[_CONNECTION] = transaction, connection
     context = _tenant.get()
-    if context is None:
-        return
-    driver: Any = connection.connection.driver_connection
-    if driver.pgconn.exec_(_begin_as(context)).status != ExecStatus.TUPLES_OK:
-        _set_context(connection)
+    if context is not None:
+        vars(connection)[_TO_BEGIN] = context
+
+
+def is_alone(session: Session) -> bool:
+    """Whether what is read now is part of no transaction, neither one that is open nor one that was asked for."""
+    return not session.in_transaction() and not session.info.get(_DEPTH)
+
+
+def beginning_of(connection: Connection) -> list[DriverStatement]:
+    """What is to be sent before the first statement of the session's transaction, which then has begun, as the tenant:
+    in the same round trip, by those who can send several together."""
+    context: Tenant | None = vars(connection).pop(_TO_BEGIN, None)
+    return [BEGIN, _context_statement(context)] if context else []
+
+
+def _begin(connection: Connection) -> None:
+    """For all others: BEGIN and the tenant in one round trip of their own. Whatever goes wrong there is said by the
+    plain statement."""
+    context: Tenant | None = vars(connection).pop(_TO_BEGIN, None)
+    if context is not None:
+        driver: Any = connection.connection.driver_connection
+        if driver.pgconn.exec_(_begin_as(context)).status != ExecStatus.TUPLES_OK:
+            _set_context(connection)
 
 
 def connection_of(session: Session) -> Connection:
@@ -280,9 +311,10 @@ def _count_connections() -> None:
 
 
 def _begin_query(
-    _connection: object, _cursor: object, _sql: object, _values: object, context: Any, _many: bool
+    connection: Connection, _cursor: object, _sql: object, _values: object, context: Any, _many: bool
 ) -> None:
     if context is not None:  # else it goes to the driver directly, and is timed there
+        _begin(connection)
         context.began = perf_counter()
 
 

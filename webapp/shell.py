@@ -1,6 +1,7 @@
 """What the frame around every page shows: who is signed in, and how much waits for review."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from flask import Flask, g
 from flask_wtf.csrf import generate_csrf
@@ -8,9 +9,11 @@ from sqlalchemy import ScalarSelect, func, select
 from werkzeug.local import LocalProxy
 
 from webapp.access.models import Role
+from webapp.access.sessions import Person, Viewer
 from webapp.database import db
 from webapp.pipeline.models import Run, RunState
-from webapp.watching.pauses import Held, here
+from webapp.together import read_together
+from webapp.watching.pauses import Held, ask_here, here
 
 COUNT_TO = 1000
 
@@ -29,27 +32,35 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals["csrf_token"] = generate_csrf
 
 
-def _count(state: str) -> int:
-    """How many products are in the state at the viewer's client, up to 1,000. One query per page, none for staff."""
-    viewer = g.get("viewer")
-    if viewer is None or viewer.role is None or not viewer.role.covers(Role.REVIEWER):
-        return 0
-    if "shell_counts" not in g:
-        g.shell_counts = db.session.execute(_COUNTS).one()._mapping
-    count: int = g.shell_counts[state]
-    return count
+class _Facts(NamedTuple):
+    """What the frame shows of the viewer's client."""
+
+    pauses: list[Held]
+    counts: Mapping[str, int]
+    """Of products by state, up to 1,000, for those who review."""
 
 
-def _pauses() -> list[Held]:
-    """What keeps the viewer's client waiting. One query per page that shows it."""
-    viewer = g.get("viewer")
-    return here(db.session(), viewer.client_id) if viewer and viewer.client_id else []
+def _facts() -> _Facts:
+    """One query per page that shows any of them."""
+    if "shell_facts" not in g:
+        viewer: Person | None = g.get("viewer")
+        g.shell_facts = _look_up(viewer) if isinstance(viewer, Viewer) else _Facts([], {})
+    facts: _Facts = g.shell_facts
+    return facts
+
+
+def _look_up(viewer: Viewer) -> _Facts:
+    asked = [ask_here()]
+    if viewer.role.covers(Role.REVIEWER):
+        asked.append((_COUNTS, {}))
+    paused, *counts = read_together(db.session(), *asked)
+    return _Facts(here(paused, viewer.client_id), counts[0][0]._asdict() if counts else {})
 
 
 def _for_this_request() -> dict[str, Any]:
     return {
         "viewer": g.get("viewer"),
-        "pauses": LocalProxy(_pauses),
-        "review_count": LocalProxy(lambda: _count("review")),
-        "failure_count": LocalProxy(lambda: _count("failed")),
+        "pauses": LocalProxy(lambda: _facts().pauses),
+        "review_count": LocalProxy(lambda: _facts().counts.get("review", 0)),
+        "failure_count": LocalProxy(lambda: _facts().counts.get("failed", 0)),
     }

@@ -7,7 +7,7 @@ of the pipeline executes nine, that is most of what it costs.
 
 import re
 from collections import namedtuple
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.orm import Session
 
 from webapp import metrics
-from webapp.database import connection_of
+from webapp.database import COMMIT, DriverStatement, alone_as_tenant, beginning_of, connection_of, is_alone
 
 _DIALECT = registry.load("postgresql.psycopg")()
 _PREPARED = "prepared_statements"
@@ -34,7 +34,8 @@ class Statement:
 
     def __init__(self, sql: str) -> None:
         self.sql = sql
-        self._named = str(text(sql).compile(dialect=_DIALECT))
+        self.named = str(text(sql).compile(dialect=_DIALECT))
+        """As the driver takes it."""
 
     def execute(self, session: Session | Connection, parameters: Mapping[str, Any]) -> list[Any]:
         """Execute it and return its rows, as named tuples; none where it returns nothing. What is pending in the
@@ -44,14 +45,31 @@ class Statement:
             DBAPIError: as Session.execute does.
         """
         connection = connection_of(session) if isinstance(session, Session) else session
-        named = self._named
-        for listener in connection.dispatch.before_cursor_execute:
-            named, parameters = listener(connection, None, named, parameters, None, False)
+        return self._execute(connection, parameters, beginning_of(connection))
+
+    def read(self, session: Session, parameters: Mapping[str, Any]) -> list[Any]:
+        """`execute` for a statement that changes nothing: outside of any transaction it is one of its own, which begins
+        and ends in the same round trip."""
+        if not is_alone(session):
+            return self.execute(session, parameters)
+        with session.get_bind().engine.connect() as connection:
+            return self._execute(connection, parameters, alone_as_tenant(), [COMMIT])
+
+    def _execute(
+        self,
+        connection: Connection,
+        parameters: Mapping[str, Any],
+        first: Sequence[DriverStatement],
+        last: Sequence[DriverStatement] = (),
+    ) -> list[Any]:
+        named, parameters = heard(connection, self.named, parameters)
         began = perf_counter()
         try:
-            info = connection.info
-            prepared: _Prepared = info.get(_PREPARED) or info.setdefault(_PREPARED, _Prepared(connection))
-            rows = prepared.execute(named, parameters)
+            prepared = prepared_on(connection)
+            if first:
+                rows = prepared.execute_together([*first, (named, parameters), *last])[len(first)]
+            else:
+                rows = prepared.execute(named, parameters)
             metrics.QUERY.observe(perf_counter() - began)
             return rows
         except Error as error:
@@ -63,6 +81,20 @@ class Statement:
         if len(rows) > 1:
             raise RuntimeError("one row at most was expected")
         return rows[0] if rows else None
+
+
+def heard(connection: Connection, named: str, parameters: Mapping[str, Any]) -> DriverStatement:
+    """As those who listen to the engine's statements would have it."""
+    for listener in connection.dispatch.before_cursor_execute:
+        named, parameters = listener(connection, None, named, parameters, None, False)
+    return named, parameters
+
+
+def prepared_on(connection: Connection) -> "Prepared":
+    """What is prepared on this connection, to execute it."""
+    info = connection.info
+    found: Prepared = info.get(_PREPARED) or info.setdefault(_PREPARED, Prepared(connection))
+    return found
 
 
 class _Numbered(NamedTuple):
@@ -94,11 +126,12 @@ def _row_of(result: Any) -> Any:
     return namedtuple("Row", columns, rename=True)
 
 
-class _Prepared:
+class Prepared:
     """What one connection has prepared, by text and types of the parameters."""
 
     def __init__(self, connection: Connection) -> None:
         driver: Any = connection.connection.driver_connection
+        self._driver = driver
         self._server = driver.pgconn
         self._adapter: Any = Transformer.from_context(driver)
         self._names: dict[tuple[str, tuple[int, ...]], bytes] = {}
@@ -107,23 +140,62 @@ class _Prepared:
         """Of these names, those that the server is sure to know."""
 
     def execute(self, named: str, parameters: Mapping[str, Any]) -> list[Any]:
+        """The rows of a statement with parameters as the driver names them; it begins a transaction if need be."""
+        server = self._server
+        if server.transaction_status == TransactionStatus.IDLE and not self._driver.autocommit:
+            self._checked(server.exec_(b"BEGIN"))
+        name, values, formats = self._prepare(named, parameters)
+        return self._loaded(name, server.exec_prepared(name, values, formats))
+
+    def execute_together(
+        self, asked: Sequence[DriverStatement], make_row: Callable[[Sequence[Any]], Any] | None = None
+    ) -> list[list[Any]]:
+        """The rows of several statements in one round trip (libpq's pipeline mode), as named tuples or by `make_row`. A
+        transaction is up to them. After one that fails none is executed, and its error is raised."""
+        server = self._server
+        prepared = [self._prepare(named, parameters) for named, parameters in asked]
+        server.enter_pipeline_mode()
+        try:
+            for name, values, formats in prepared:
+                server.send_query_prepared(name, values, formats)
+            server.pipeline_sync()
+            results = [self._answer() for _ in prepared]
+            server.get_result()  # of the sync
+            server.exit_pipeline_mode()
+        finally:
+            if server.pipeline_status:
+                self._driver.close()  # nobody can tell whose answers are still to come
+        return [self._loaded(name, result, make_row) for (name, *_), result in zip(prepared, results, strict=True)]
+
+    def _prepare(self, named: str, parameters: Mapping[str, Any]) -> tuple[bytes, Any, Any]:
+        """Its name on the server, which knows it now, and the parameters' values and formats."""
         server, adapter = self._server, self._adapter
         sql, names, formats = _numbered(named)
         values = adapter.dump_sequence([parameters[name] for name in names], formats)
         types, sent_as = adapter.types, adapter.formats
-        if server.transaction_status == TransactionStatus.IDLE:
-            self._checked(server.exec_(b"BEGIN"))
         name = self._names.setdefault((named, types), b"lotline_%d" % len(self._names))
         if name not in self._known:
             self._checked(server.close_prepared(name))
             self._checked(server.prepare(name, sql, types))
             self._known.add(name)
-        result = self._checked(server.exec_prepared(name, values, sent_as))
-        if not result.nfields:
+        return name, values, sent_as
+
+    def _answer(self) -> Any:
+        """The next statement's result, up to the mark that ends it."""
+        result = self._server.get_result()
+        if result is None:
+            raise OperationalError(self._server.get_error_message())
+        while self._server.get_result() is not None:
+            pass
+        return result
+
+    def _loaded(self, name: bytes, result: Any, make_row: Callable[[Sequence[Any]], Any] | None = None) -> list[Any]:
+        if not self._checked(result).nfields:
             return []
+        adapter = self._adapter
         adapter.set_pgresult(result)
-        row = self._rows.get(name) or self._rows.setdefault(name, _row_of(result))
-        rows: list[Any] = adapter.load_rows(0, result.ntuples, row._make)
+        make_row = make_row or self._rows.get(name) or self._rows.setdefault(name, _row_of(result)._make)
+        rows: list[Any] = adapter.load_rows(0, result.ntuples, make_row)
         return rows
 
     def _checked(self, result: Any) -> Any:

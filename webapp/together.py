@@ -16,10 +16,11 @@ from sqlalchemy import Connection, Dialect, Executable
 from sqlalchemy.orm import Session
 
 from webapp import metrics
+from webapp.database import COMMIT, alone_as_tenant, beginning_of, connection_of, is_alone
+from webapp.statements import heard, prepared_on
 
 Asked = tuple[Executable, Mapping[str, Any]]
 """A statement over columns, made once and asked often, and its parameters."""
-
 
 _NUMERIC = 1700
 """Type number of `numeric` in Postgres, which SQLAlchemy's numbers want to hear; other types do not listen."""
@@ -38,31 +39,32 @@ class _Plan(NamedTuple):
 def read_together(session: Session, *asked: Asked) -> list[list[Any]]:
     """The rows of each statement, in the order asked: named tuples, typed as the columns are.
 
+    Outside of any transaction these reads are one of their own, which begins and ends in that same round trip.
+
     Raises:
         DBAPIError: as `session.execute` would.
     """
-    connection = session.connection()
+    if not is_alone(session):
+        return _read(connection_of(session), asked, alone=False)
+    with session.get_bind().engine.connect() as connection:
+        return _read(connection, asked, alone=True)
+
+
+def _read(connection: Connection, asked: Sequence[Asked], *, alone: bool) -> list[list[Any]]:
     plans = [_plan(statement, connection.dialect) for statement, _ in asked]
     texts = [
-        _heard(connection, plan.sql, _bound(plan, parameters))
+        heard(connection, plan.sql, _bound(plan, parameters))
         for plan, (_, parameters) in zip(plans, asked, strict=True)
     ]
-    driver: Any = connection.connection.driver_connection
     began = perf_counter()
     try:
-        with driver.pipeline():
-            cursors = [driver.execute(sql, parameters) for sql, parameters in texts]
+        first, last = (alone_as_tenant(), [COMMIT]) if alone else (beginning_of(connection), [])
+        answers = prepared_on(connection).execute_together([*first, *texts, *last], make_row=tuple)
         metrics.QUERY.observe(perf_counter() - began)
-        return [_rows(plan, cursor.fetchall()) for plan, cursor in zip(plans, cursors, strict=True)]
+        found = answers[len(first) : len(first) + len(plans)]
+        return [_rows(plan, rows) for plan, rows in zip(plans, found, strict=True)]
     except psycopg.Error as error:
         connection._handle_dbapi_exception(error, "; ".join(sql for sql, _ in texts), None, None, None)
-
-
-def _heard(connection: Connection, sql: str, parameters: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """As those who listen to the engine's statements would have it."""
-    for listener in connection.dispatch.before_cursor_execute:
-        sql, parameters = listener(connection, None, sql, parameters, None, False)
-    return sql, parameters
 
 
 @lru_cache(maxsize=256)

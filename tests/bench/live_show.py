@@ -4,6 +4,7 @@ import bisect
 import gc
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -130,7 +131,7 @@ class Show:
         seconds = many / RECONNECTS_PER_SECOND + 1
         _order(self._committer, f"{rate} {seconds} 0")
         self.crowd.run(seconds + 1, every=(1 / RECONNECTS_PER_SECOND, cut))
-        self._commits += _hear(self._committer)["commits"]
+        self._committed()
         self._until_live()
         state = _percentiles(self.crowd.reopened)
         return {
@@ -176,13 +177,21 @@ class Show:
         after["worker of the bench"] = figures.cpu_ms(_python_of(self._committer))
         after["browsers of the bench"] = figures.cpu_ms(os.getpid())
         took = time.monotonic() - began
+        commits = self._committed()
         # What is still under way comes within moments.
         self.crowd.run(2.0)
-        commits: Commits = [(place, seq, at) for place, seq, at in _hear(self._committer)["commits"]]
-        self.crowd.run(1.0)
-        self._commits += commits
         took = max(took, (commits[-1][2] - commits[0][2]) / 1e9)
         return commits, {name: after[name] - before.get(name, 0.0) for name in after}, took
+
+    def _committed(self) -> Commits:
+        """What the worker did, as soon as it says so. It may be late; browsers go on listening meanwhile, or what they
+        get would seem to be late as well."""
+        assert self._committer.stdout is not None
+        said = self._committer.stdout
+        self.crowd.run(PATIENCE_SECONDS, until=lambda: bool(select.select([said], [], [], 0)[0]))
+        commits: Commits = [(place, seq, at) for place, seq, at in _hear(self._committer)["commits"]]
+        self._commits += commits
+        return commits
 
     def _page_figures(self) -> dict[str, float]:
         times = _percentiles(self.crowd.page_ms)

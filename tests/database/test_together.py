@@ -8,8 +8,9 @@ from sqlalchemy.exc import DBAPIError
 
 from tests import factories
 from webapp.catalog.models import Catalog, Product
-from webapp.database import db, tenant
+from webapp.database import db, new_id, tenant, transaction
 from webapp.pipeline.cards import RUNS
+from webapp.statements import Statement, prepared_on
 from webapp.together import read_together
 
 _BY_NAME = select(Catalog.id, Catalog.name, Catalog.kind).where(Catalog.name == bindparam("name"))
@@ -53,6 +54,7 @@ def test_what_one_statement_gets_wrong_is_an_error_of_sqlalchemy_and_the_next_tr
 
 def test_a_connection_that_is_gone_is_noticed_and_made_anew(client):
     session = db.session()
+    session.connection()
     [[row]] = read_together(session, (select(func.pg_backend_pid().label("pid")), {}))
     with db.engine.connect() as other:
         other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": row.pid})
@@ -62,3 +64,83 @@ def test_a_connection_that_is_gone_is_noticed_and_made_anew(client):
     assert caught.value.connection_invalidated
     session.rollback()
     assert session.execute(text("SELECT 1")).scalar() == 1
+
+
+_WHO = select(func.current_setting("app.client_id").label("client"), func.pg_current_xact_id().label("transaction"))
+_NAMED = Statement("INSERT INTO catalogs (id, client_id, name, kind) VALUES (:id, :client_id, :name, 'manual')")
+_COUNT = Statement("SELECT count(*) AS many FROM catalogs WHERE name = :name")
+
+
+def _add(session, client, name):
+    _NAMED.execute(session, {"id": new_id(), "client_id": client.id, "name": name})
+
+
+def test_outside_of_a_transaction_it_is_one_of_its_own_which_is_over_afterwards(client):
+    session = db.session()
+    [[first], [second]] = read_together(session, (_WHO, {}), (_WHO, {}))
+    [[third]] = read_together(session, (_WHO, {}))
+    assert first == second
+    assert first.client == third.client == str(client.id)
+    assert first.transaction != third.transaction
+    assert not session.in_transaction()
+    stranger = factories.make_client()
+    with tenant(stranger.id):
+        [[other]] = read_together(session, (_WHO, {}))
+    assert other.client == str(stranger.id)
+
+
+def test_inside_a_transaction_that_asked_for_nothing_yet_it_is_part_of_it(client):
+    with transaction() as session:
+        [[first]] = read_together(session, (_WHO, {}))
+        assert session.execute(_WHO).one() == first
+        assert _COUNT.read(session, {"name": "x"})[0].many == 0
+        assert session.execute(_WHO).one() == first
+
+
+@pytest.mark.parametrize("first", ["statement", "together", "session"])
+def test_the_first_thing_in_a_transaction_is_undone_with_it_whatever_it_is(client, first):
+    with pytest.raises(ZeroDivisionError), transaction() as session:
+        if first == "together":
+            read_together(session, (_WHO, {}))
+        elif first == "session":
+            session.execute(text("SELECT 1"))
+        _add(session, client, "undone")
+        raise ZeroDivisionError
+    assert _COUNT.read(session, {"name": "undone"})[0].many == 0
+    with transaction() as session:
+        _add(session, client, "kept")
+    assert _COUNT.read(session, {"name": "kept"})[0].many == 1
+
+
+def test_a_first_statement_that_fails_leaves_the_session_as_good_as_new(client):
+    stranger = factories.make_client()
+    with pytest.raises(DBAPIError, match="row-level security"), transaction() as session:
+        _add(session, stranger, "not ours")
+    with transaction() as session:
+        _add(session, client, "ours")
+        assert session.execute(_WHO).one().client == str(client.id)
+
+
+def test_a_transaction_that_asks_nothing_leaves_its_tenant_to_nobody(client):
+    stranger = factories.make_client()
+    with tenant(stranger.id), transaction() as session:
+        session.connection()
+    session.rollback()
+    with db.engine.connect() as connection:
+        assert not connection.execute(text("SELECT current_setting('app.client_id', true)")).scalar()
+    with transaction() as session:
+        assert session.execute(_WHO).one().client == str(client.id)
+
+
+def test_a_connection_is_closed_if_it_is_left_in_the_middle_of_its_answers(client, monkeypatch):
+    with db.engine.connect() as connection:
+        prepared = prepared_on(connection)
+        monkeypatch.setattr(prepared, "_answer", _interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            prepared.execute_together([("SELECT 1 AS one", {})])
+        assert connection.connection.driver_connection.closed
+    assert read_together(db.session(), (_WHO, {}))[0][0].client == str(client.id)
+
+
+def _interrupted():
+    raise KeyboardInterrupt

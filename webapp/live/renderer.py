@@ -27,7 +27,7 @@ from werkzeug.utils import import_string
 
 from webapp import logs, metrics, queue
 from webapp.config import Config, exit_on_config_error
-from webapp.database import idle_seconds, refuse_privileged_login, system_engine, tenant, transaction
+from webapp.database import idle_seconds, reading, refuse_privileged_login, system_engine, tenant
 from webapp.live import wire
 from webapp.live.bus import Bus, Connected, Heard, SessionsRevoked, StreamChanged
 from webapp.live.fragments import Fragments
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 1.0
 BATCH = 10
-"""How many streams are rendered in one transaction, which alone costs as much as rendering one of them."""
+"""How many streams are read together, which alone costs as much as rendering one of them."""
 CALM_SECONDS = 0.4
 """How long a stream rests, on topics that show many, after each time it was rendered."""
 OUTAGE_PAUSE_SECONDS = 0.5
@@ -78,7 +78,7 @@ class Renderer:
         Raises:
             SQLAlchemyError: the database is away.
         """
-        with self.app.request_context(dict(self._environ)), tenant(UUID(int=0)), transaction():
+        with self.app.request_context(dict(self._environ)), tenant(UUID(int=0)), reading():
             for name in self.app.jinja_env.list_templates(filter_func=_is_fragment):
                 self.app.jinja_env.get_template(name)
             for provider in self._fragments.all():
@@ -208,8 +208,7 @@ class Renderer:
             return
         client_id, stream_ids = taken
         try:
-            # Whatever looks something up inside becomes part of this one transaction.
-            with self.app.request_context(dict(self._environ)), tenant(client_id), transaction() as session:
+            with self.app.request_context(dict(self._environ)), tenant(client_id), reading() as session:
                 found = heads(session, stream_ids)
                 for stream_id in stream_ids:
                     if stream_id not in found:

@@ -63,6 +63,6 @@ class Sweep:
 
 def heads(session: Session, stream_ids: Collection[int]) -> dict[int, Head]:
     """The streams as they are now, without those that are gone or are not the tenant's."""
-    rows = _HEADS.execute(session, {"ids": list(stream_ids)})
+    rows = _HEADS.read(session, {"ids": list(stream_ids)})
     now = time.monotonic()
     return {row.id: Head(row.id, row.client_id, row.kind, row.seq, now - row.age) for row in rows}

@@ -186,9 +186,10 @@ _ALL = Statement(f"""
 
 def read_all(session: Session, run_id: UUID) -> tuple[dict[PhaseName, Written], dict[PhaseName, Any]]:
     """The phases of a run, and what each found (None where it found nothing yet), in one query."""
-    row = _ALL.one_or_none(session, {"run_id": run_id})
-    if row is None:
+    rows = _ALL.read(session, {"run_id": run_id})
+    if not rows:
         return {}, dict.fromkeys(PhaseName)
+    [row] = rows
     places = msgspec.json.decode(row.places, type=list[Written])
     return dict(zip(PhaseName, places, strict=True)), from_columns(row)
 

@@ -82,7 +82,8 @@ class Found:
     def panel(self, which: PhaseCard, oob: Oob = None) -> Markup:
         """What one phase found, or why there is nothing yet."""
         card, version = self._card, self._versions[which.name]
-        inputs = which, card.state, version, self._photos
+        message = which.message if version is None else None  # its percent is not shown
+        inputs = which.state, message, card.state, version, self._photos
         key = ("panel", card.id, which.name, oob)
         return Markup(kept.get(key, inputs, lambda: self._panel(which, oob)))  # noqa: S704 - escaped by the template
 

@@ -1,13 +1,16 @@
 """What is paused, as pages tell it."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
-from webapp.statements import Statement
+from webapp.access.models import Client
+from webapp.together import Asked
+from webapp.work.models import Pause
 
 ROWS = 100
 
@@ -24,17 +27,32 @@ class Held(NamedTuple):
     paused_by_name: str
 
 
-_PAUSES = Statement("""
-    SELECT pauses.id, client_id, clients.name AS client, activity, reason, paused_at, paused_by_name
-    FROM pauses LEFT JOIN clients ON clients.id = client_id ORDER BY paused_at LIMIT :rows
-""")
+_PAUSES = (
+    select(
+        Pause.id,
+        Pause.client_id,
+        Client.name.label("client"),
+        Pause.activity,
+        Pause.reason,
+        Pause.paused_at,
+        Pause.paused_by_name,
+    )
+    .join_from(Pause, Client, Client.id == Pause.client_id, isouter=True)
+    .order_by(Pause.paused_at)
+    .limit(ROWS)
+)
 
 
 def pauses(asked: Session | Connection) -> list[Held]:
     """What is paused, as far as the asking login may know, the oldest first."""
-    return [Held(*row) for row in _PAUSES.execute(asked, {"rows": ROWS})]
+    return [Held(*row) for row in asked.execute(_PAUSES)]
 
 
-def here(asked: Session | Connection, client_id: UUID) -> list[Held]:
+def ask_here() -> Asked:
+    """A statement that is read together with others; `here` takes its rows."""
+    return _PAUSES, {}
+
+
+def here(rows: Iterable[Sequence[Any]], client_id: UUID) -> list[Held]:
     """What keeps this client's work from starting. (Operators may know of other clients' pauses.)"""
-    return [held for held in pauses(asked) if held.client_id in (None, client_id)]
+    return [held for held in map(Held._make, rows) if held.client_id in (None, client_id)]

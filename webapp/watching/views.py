@@ -17,6 +17,7 @@ from webapp.access.sessions import Viewer
 from webapp.database import db, system_engine, transaction
 from webapp.errors import Forbidden, Invalid, NotFound
 from webapp.pipeline.models import PhaseName
+from webapp.together import read_together
 from webapp.watching import pauses, services, state, verdict
 from webapp.watching.picture import bars
 from webapp.words import _
@@ -52,7 +53,8 @@ def now() -> ResponseReturnValue:
 @needs(Role.STAFF)
 def paused() -> ResponseReturnValue:
     """What is paused here and by whom, as a fragment of the desk and of products."""
-    return _fresh("watching/_paused.html", pauses=pauses.here(db.session(), current_viewer().client_id))
+    [rows] = read_together(db.session(), pauses.ask_here())
+    return _fresh("watching/_paused.html", pauses=pauses.here(rows, current_viewer().client_id))
 
 
 @bp.post("/pauses")
