@@ -162,6 +162,8 @@ def _set_context(connection: Connection) -> None:
 
 
 def _on_begin(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    if transaction.nested:
+        return
     session.info[_CONNECTION] = transaction, connection
     context = _tenant.get()
     if context is not None:
@@ -174,10 +176,15 @@ def is_alone(session: Session) -> bool:
 
 
 def beginning_of(connection: Connection) -> list[DriverStatement]:
-    """What is to be sent before the first statement of the session's transaction, which then has begun, as the tenant:
-    in the same round trip, by those who can send several together."""
-    context: Tenant | None = vars(connection).pop(_TO_BEGIN, None)
+    """What is to be sent before the first statement of the session's transaction, so that it begins, as the tenant: in
+    the same round trip, by those who can send several together, and who say so by `has_begun`."""
+    context: Tenant | None = vars(connection).get(_TO_BEGIN)
     return [BEGIN, _context_statement(context)] if context else []
+
+
+def has_begun(connection: Connection) -> None:
+    """What `beginning_of` told is sent."""
+    vars(connection).pop(_TO_BEGIN, None)
 
 
 def _begin(connection: Connection) -> None:

@@ -7,12 +7,12 @@ of the pipeline executes nine, that is most of what it costs.
 
 import re
 from collections import namedtuple
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import cache, lru_cache
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from psycopg import Error, OperationalError
+from psycopg import OperationalError, generators
 from psycopg._preparing import PrepareManager
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName, error_from_result
@@ -22,7 +22,7 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.orm import Session
 
 from webapp import metrics
-from webapp.database import COMMIT, DriverStatement, alone_as_tenant, beginning_of, connection_of, is_alone
+from webapp.database import COMMIT, DriverStatement, alone_as_tenant, beginning_of, connection_of, has_begun, is_alone
 
 _DIALECT = registry.load("postgresql.psycopg")()
 _PREPARED = "prepared_statements"
@@ -67,12 +67,14 @@ class Statement:
         try:
             prepared = prepared_on(connection)
             if first:
-                rows = prepared.execute_together([*first, (named, parameters), *last])[len(first)]
+                together = prepared.together([*first, (named, parameters), *last])
+                has_begun(connection)
+                rows = together.execute()[len(first)]
             else:
                 rows = prepared.execute(named, parameters)
             metrics.QUERY.observe(perf_counter() - began)
             return rows
-        except Error as error:
+        except BaseException as error:  # whatever it is, SQLAlchemy is to know whether the connection is still good
             connection._handle_dbapi_exception(error, named, dict(parameters), None, None)
 
     def one_or_none(self, session: Session | Connection, parameters: Mapping[str, Any]) -> Any:
@@ -131,8 +133,8 @@ class Prepared:
 
     def __init__(self, connection: Connection) -> None:
         driver: Any = connection.connection.driver_connection
-        self._driver = driver
-        self._server = driver.pgconn
+        self.driver = driver
+        self.server = driver.pgconn
         self._adapter: Any = Transformer.from_context(driver)
         self._names: dict[tuple[str, tuple[int, ...]], bytes] = {}
         self._rows: dict[bytes, Any] = {}
@@ -141,35 +143,19 @@ class Prepared:
 
     def execute(self, named: str, parameters: Mapping[str, Any]) -> list[Any]:
         """The rows of a statement with parameters as the driver names them; it begins a transaction if need be."""
-        server = self._server
-        if server.transaction_status == TransactionStatus.IDLE and not self._driver.autocommit:
+        server = self.server
+        if server.transaction_status == TransactionStatus.IDLE and not self.driver.autocommit:
             self._checked(server.exec_(b"BEGIN"))
         name, values, formats = self._prepare(named, parameters)
-        return self._loaded(name, server.exec_prepared(name, values, formats))
+        return self.loaded(name, server.exec_prepared(name, values, formats))
 
-    def execute_together(
-        self, asked: Sequence[DriverStatement], make_row: Callable[[Sequence[Any]], Any] | None = None
-    ) -> list[list[Any]]:
-        """The rows of several statements in one round trip (libpq's pipeline mode), as named tuples or by `make_row`. A
-        transaction is up to them. After one that fails none is executed, and its error is raised."""
-        server = self._server
-        prepared = [self._prepare(named, parameters) for named, parameters in asked]
-        server.enter_pipeline_mode()
-        try:
-            for name, values, formats in prepared:
-                server.send_query_prepared(name, values, formats)
-            server.pipeline_sync()
-            results = [self._answer() for _ in prepared]
-            server.get_result()  # of the sync
-            server.exit_pipeline_mode()
-        finally:
-            if server.pipeline_status:
-                self._driver.close()  # nobody can tell whose answers are still to come
-        return [self._loaded(name, result, make_row) for (name, *_), result in zip(prepared, results, strict=True)]
+    def together(self, asked: Sequence[DriverStatement]) -> "Together":
+        """Several statements that the server knows now, to be executed in one round trip."""
+        return Together(self, [self._prepare(named, parameters) for named, parameters in asked])
 
     def _prepare(self, named: str, parameters: Mapping[str, Any]) -> tuple[bytes, Any, Any]:
         """Its name on the server, which knows it now, and the parameters' values and formats."""
-        server, adapter = self._server, self._adapter
+        server, adapter = self.server, self._adapter
         sql, names, formats = _numbered(named)
         values = adapter.dump_sequence([parameters[name] for name in names], formats)
         types, sent_as = adapter.types, adapter.formats
@@ -180,16 +166,8 @@ class Prepared:
             self._known.add(name)
         return name, values, sent_as
 
-    def _answer(self) -> Any:
-        """The next statement's result, up to the mark that ends it."""
-        result = self._server.get_result()
-        if result is None:
-            raise OperationalError(self._server.get_error_message())
-        while self._server.get_result() is not None:
-            pass
-        return result
-
-    def _loaded(self, name: bytes, result: Any, make_row: Callable[[Sequence[Any]], Any] | None = None) -> list[Any]:
+    def loaded(self, name: bytes, result: Any, make_row: Callable[[Sequence[Any]], Any] | None = None) -> list[Any]:
+        """The rows of the result of the statement of this name."""
         if not self._checked(result).nfields:
             return []
         adapter = self._adapter
@@ -201,9 +179,49 @@ class Prepared:
     def _checked(self, result: Any) -> Any:
         if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
             return result
-        if self._server.status == ConnStatus.BAD:
+        if self.server.status == ConnStatus.BAD:
             raise OperationalError(result.get_error_message())
         raise error_from_result(result)
+
+
+class Together:
+    """Statements on their way together (libpq's pipeline mode). A transaction is up to them."""
+
+    def __init__(self, prepared: Prepared, ready: Sequence[tuple[bytes, Any, Any]]) -> None:
+        self._prepared = prepared
+        self._ready = ready
+
+    def execute(self, make_row: Callable[[Sequence[Any]], Any] | None = None) -> list[list[Any]]:
+        """The rows of each, as named tuples or by `make_row`. After one that fails none is executed, and its error is
+        raised. Other threads go on meanwhile: one of them may hold what the statements wait for."""
+        prepared, server = self._prepared, self._prepared.server
+        server.enter_pipeline_mode()
+        try:
+            for name, values, formats in self._ready:
+                server.send_query_prepared(name, values, formats)
+            server.pipeline_sync()
+            results = prepared.driver.wait(self._answers())
+            server.exit_pipeline_mode()
+        finally:
+            if server.pipeline_status:
+                prepared.driver.close()  # nobody can tell whose answers are still to come
+        names = [name for name, *_ in self._ready]
+        return [prepared.loaded(name, result, make_row) for name, result in zip(names, results, strict=True)]
+
+    def _answers(self) -> Generator[Any, Any, list[Any]]:
+        # In the driver's own way of waiting: libpq's `PQgetResult` would wait as well, but with Python's lock held.
+        server = self._prepared.server
+        yield from generators.send(server)
+        results = []
+        for _ in self._ready:
+            result = yield from generators.fetch(server)
+            if result is None:
+                raise OperationalError(server.get_error_message())
+            results.append(result)
+            while (yield from generators.fetch(server)) is not None:
+                pass
+        yield from generators.fetch(server)  # of the sync
+        return results
 
 
 class _Kept(PrepareManager):

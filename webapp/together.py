@@ -11,12 +11,11 @@ from functools import lru_cache
 from time import perf_counter
 from typing import Any, NamedTuple
 
-import psycopg
 from sqlalchemy import Connection, Dialect, Executable
 from sqlalchemy.orm import Session
 
 from webapp import metrics
-from webapp.database import COMMIT, alone_as_tenant, beginning_of, connection_of, is_alone
+from webapp.database import COMMIT, alone_as_tenant, beginning_of, connection_of, has_begun, is_alone
 from webapp.statements import heard, prepared_on
 
 Asked = tuple[Executable, Mapping[str, Any]]
@@ -59,11 +58,13 @@ def _read(connection: Connection, asked: Sequence[Asked], *, alone: bool) -> lis
     began = perf_counter()
     try:
         first, last = (alone_as_tenant(), [COMMIT]) if alone else (beginning_of(connection), [])
-        answers = prepared_on(connection).execute_together([*first, *texts, *last], make_row=tuple)
+        together = prepared_on(connection).together([*first, *texts, *last])
+        has_begun(connection)
+        answers = together.execute(make_row=tuple)
         metrics.QUERY.observe(perf_counter() - began)
         found = answers[len(first) : len(first) + len(plans)]
         return [_rows(plan, rows) for plan, rows in zip(plans, found, strict=True)]
-    except psycopg.Error as error:
+    except BaseException as error:  # whatever it is, SQLAlchemy is to know whether the connection is still good
         connection._handle_dbapi_exception(error, "; ".join(sql for sql, _ in texts), None, None, None)
 
 

@@ -1,16 +1,17 @@
 """Several statements in one round trip answer as each would alone."""
 
+import threading
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import bindparam, func, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 
 from tests import factories
 from webapp.catalog.models import Catalog, Product
 from webapp.database import db, new_id, tenant, transaction
 from webapp.pipeline.cards import RUNS
-from webapp.statements import Statement, prepared_on
+from webapp.statements import Statement, Together
 from webapp.together import read_together
 
 _BY_NAME = select(Catalog.id, Catalog.name, Catalog.kind).where(Catalog.name == bindparam("name"))
@@ -132,15 +133,42 @@ def test_a_transaction_that_asks_nothing_leaves_its_tenant_to_nobody(client):
         assert session.execute(_WHO).one().client == str(client.id)
 
 
-def test_a_connection_is_closed_if_it_is_left_in_the_middle_of_its_answers(client, monkeypatch):
-    with db.engine.connect() as connection:
-        prepared = prepared_on(connection)
-        monkeypatch.setattr(prepared, "_answer", _interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            prepared.execute_together([("SELECT 1 AS one", {})])
-        assert connection.connection.driver_connection.closed
-    assert read_together(db.session(), (_WHO, {}))[0][0].client == str(client.id)
+def test_a_first_statement_that_is_never_sent_leaves_the_tenant_to_the_next(client):
+    with transaction() as session:
+        with pytest.raises(StatementError, match="KeyError"):
+            _COUNT.execute(session, {})
+        assert session.execute(_WHO).one().client == str(client.id)
 
 
-def _interrupted():
+@pytest.mark.parametrize("begun", [False, True])
+def test_other_threads_go_on_while_one_waits_for_its_answers(client, begun):
+    ticks, done = [], threading.Event()
+    others = threading.Thread(target=lambda: [ticks.append(1) for _ in iter(lambda: done.wait(0.005), True)])
+    others.start()
+    slept = select(func.pg_sleep(0.5).label("slept"))
+    try:
+        with transaction() as session:
+            if begun:
+                session.execute(_WHO)
+            read_together(session, (slept, {}), (_WHO, {}))
+    finally:
+        done.set()
+        others.join()
+    assert len(ticks) > 10
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_who_is_interrupted_in_the_middle_of_the_answers_hears_of_just_that(client, monkeypatch, begun):
+    session = db.session()
+    with pytest.raises(KeyboardInterrupt), transaction():
+        if begun:
+            session.execute(_WHO)
+        with monkeypatch.context() as patch:
+            patch.setattr(Together, "_answers", _interrupted)
+            read_together(session, (_WHO, {}))
+    assert read_together(session, (_WHO, {}))[0][0].client == str(client.id)
+
+
+def _interrupted(_together):
     raise KeyboardInterrupt
+    yield

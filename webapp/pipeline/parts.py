@@ -98,7 +98,8 @@ class Found:
         return self._versions[which.name] is not None
 
     def _panel(self, which: PhaseCard, oob: Oob) -> str:
-        found = self._all()
+        # What was written since the versions were read is shown by whoever reads them next.
+        found = self._all() if self.has(which) else {name.value: None for name in PhaseName}
         market = found[PhaseName.MARKET.value]
         history = price_history.picture(market) if market and which.name == PhaseName.MARKET else None
         values = {"run": self._card, "phase": which, "found": found[which.name], "photos": self._photos}
