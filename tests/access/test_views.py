@@ -1,5 +1,7 @@
 """The account, the users page, the client page: as a person meets them."""
 
+import re
+
 import pytest
 
 from tests.factories import make_client, make_member, make_user
@@ -371,3 +373,10 @@ def test_only_an_operator_sets_how_many_phases_may_run_at_once(browser, sign_in,
     assert operator.submit("/client", wanted).status_code == 303
     assert owner.execute("SELECT running_cap FROM clients").fetchone() == (3,)
     assert "running_cap" in audited(owner, "client_changed")[-1][6]
+
+
+@pytest.mark.parametrize("path", ["/account", "/watching", "/calibration", "/rules", "/models", "/offers", "/pricing"])
+def test_the_page_one_is_on_is_marked_in_the_persons_menu(browser, path):
+    page = browser.get(path).get_data(as_text=True)
+    marked = re.findall(r'<a class="menu-item[^"]*"\s+href="([^"]+)"\s+aria-current="page"', page)
+    assert marked == [path]
