@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from webapp.statements import Statement
 from webapp.work import kinds, signals
 from webapp.work.causes import cause_of
 from webapp.work.events import NewEvent, record, record_each
@@ -149,10 +150,11 @@ def _take(session: Session, work_id: int, owner: str, lease_seconds: float, cond
         return None
 
 
-_REPORT = text("""
+_REPORT = Statement("""
     UPDATE work SET progress = :progress, message = :message,
            lease_until = clock_timestamp() + make_interval(secs => :lease)
     WHERE id = :id AND state = 'running' AND epoch = :epoch AND lease_token = :token
+    RETURNING id
 """)
 
 
@@ -163,8 +165,8 @@ def report(session: Session, claimed: Claim, percent: float, step: str, lease_se
         LeaseLost: the work belongs to somebody else, or was stopped.
     """
     progress = max(0, min(100, round(percent)))
-    changed = session.execute(
-        _REPORT,
+    changed = _REPORT.execute(
+        session,
         {
             "id": claimed.work_id,
             "progress": progress,
@@ -174,7 +176,7 @@ def report(session: Session, claimed: Claim, percent: float, step: str, lease_se
             "token": claimed.fence.token,
         },
     )
-    if not changed.rowcount:  # type: ignore[attr-defined]
+    if not changed:
         raise LeaseLost(f"work {claimed.work_id} belongs to somebody else")
     data = {**_event_data(claimed.args), "work": claimed.work_id, "percent": progress}
     level = Level.INFO if loud else Level.DEBUG
