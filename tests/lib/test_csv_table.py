@@ -2,11 +2,14 @@
 
 import csv
 import io
+from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from webapp.lib import csv_table
 from webapp.lib.csv_table import Row, Table, TableError, read
 
 PLAIN = "title;price\nTée „grün“;1,50\nb;2,50\n"
@@ -127,3 +130,19 @@ def test_any_bytes_are_a_table_or_a_table_error(data: bytes) -> None:
     assert all(row.problem or len(row.cells) == len(table.header) for row in table.rows)
     lines = [row.line for row in table.rows]
     assert lines == sorted(set(lines))
+
+
+def test_a_file_of_quotes_is_not_read_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = 0
+    split = csv_table._split
+
+    def counted(text: str, *rest: Any, **more: Any) -> list[str] | None:
+        nonlocal seen
+        seen += len(text)
+        return split(text, *rest, **more)
+
+    monkeypatch.setattr(csv_table, "_split", counted)
+    data = b"title,price\n" + (b'"' + b'""' * 300 + b"\n") * 400
+    with suppress(TableError):
+        list(read(data).rows)
+    assert seen < 25 * len(data)

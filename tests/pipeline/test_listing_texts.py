@@ -1,7 +1,9 @@
 """A person's own words in a listing: kept over later runs, written down, marked, never half."""
 
+import re
 from decimal import Decimal
 
+import msgspec
 import pytest
 from sqlalchemy import text
 
@@ -11,10 +13,10 @@ from tests.pipeline.conftest import answer_bells, client, fresh, make_run  # noq
 from webapp.access.models import Role
 from webapp.catalog.models import Product
 from webapp.database import db, transaction
-from webapp.phases.facts import Listing
+from webapp.phases.facts import Alternative, Listing
 from webapp.phases.listing.edited import with_edited
 from webapp.phases.listing.missing import NO_CATEGORY, NO_PRICE
-from webapp.pipeline import findings, services
+from webapp.pipeline import findings, services, settling
 from webapp.pipeline.models import PhaseName, Run
 from webapp.pipeline.tasks import ENGINES
 
@@ -39,6 +41,12 @@ def path(run):
     return f"/products/{run.product_id}/listing/texts"
 
 
+def save(browser, run, values, **more):
+    """As a page of ours would, which knows which listing it shows."""
+    seen = re.search(r'name="seen" value="([^"]*)"', browser.get(path(run)).text)
+    return browser.submit(path(run), {"seen": seen[1] if seen else ""} | values, **more)
+
+
 def test_what_a_person_writes_stands_unmarked(model, use_models, make_run, reviewer):  # noqa: F811
     use_models(model.environ(NAME="Tiny"))
     run = make_run()
@@ -46,7 +54,7 @@ def test_what_a_person_writes_stands_unmarked(model, use_models, make_run, revie
     page = reviewer.get(path(run)).text
     assert f'value="{TEXTS["title"]}"' in page
     assert TEXTS["description"] in page
-    answer = reviewer.submit(path(run), MINE | {"description": TEXTS["description"]})
+    answer = save(reviewer, run, MINE | {"description": TEXTS["description"]})
     assert answer.status_code == 303
     db.session.rollback()
     found = listing(run)
@@ -63,7 +71,7 @@ def test_a_later_run_keeps_it_and_asks_no_model_for_it(model, use_models, make_r
     use_models(model.environ())
     run = make_run()
     answer_bells()
-    reviewer.submit(path(run), MINE)
+    save(reviewer, run, MINE)
     db.session.rollback()
     with transaction() as session:
         session.execute(text("DELETE FROM ai_answers"))
@@ -82,10 +90,10 @@ def test_a_price_and_a_category_that_nothing_told_are_set_by_a_person_and_stay(m
     assert "Price in USD" in page
     same = {name: value for name, value in MINE.items() if name != "title"} | {"title": "Nothing"}
     for wrong in ("0", "-1", "a lot", "1e9", "12.345"):
-        answer = reviewer.submit(path(run), same | {"price": wrong, "category": "Pens"})
+        answer = save(reviewer, run, same | {"price": wrong, "category": "Pens"})
         assert answer.status_code == 422
         assert f'value="{wrong}"' in answer.text
-    reviewer.submit(path(run), same | {"price": "12,5", "category": " Office >  Pens "})
+    save(reviewer, run, same | {"price": "12,5", "category": " Office >  Pens "})
     db.session.rollback()
     found = listing(run)
     assert (found.price, found.currency, found.category) == ("12.50", "USD", "Office > Pens")
@@ -96,7 +104,7 @@ def test_a_price_and_a_category_that_nothing_told_are_set_by_a_person_and_stay(m
     assert "written by a person" in reviewer.get(f"/products/{run.product_id}/listing").text
     assert (
         "Nothing was changed"
-        in reviewer.submit(path(run), same | {"price": "12.5", "category": ""}, follow_redirects=True).text
+        in save(reviewer, run, same | {"price": "12.5", "category": ""}, follow_redirects=True).text
     )
     with transaction() as session:
         again = services.run_again(session, run.product_id, None)
@@ -115,7 +123,7 @@ def test_desk_and_product_tell_how_much_a_listing_lacks(app, make_run, reviewer)
     page = reviewer.get(f"/products/{run.product_id}").text
     assert f">{len(missing)} to add to the listing</a>" in page
     assert page.count('id="to-add"') == 1
-    assert reviewer.submit(path(run), MINE | {"price": "12.50", "category": ""}).status_code == 303
+    assert save(reviewer, run, MINE | {"price": "12.50", "category": ""}).status_code == 303
     assert fresh(Run, run.id).to_add == len(missing) - 1
     assert f"{len(missing) - 1} to add" in reviewer.get("/").text
 
@@ -134,14 +142,14 @@ def test_what_is_left_as_it_was_is_nobodys_edit(make_run, reviewer):  # noqa: F8
     answer_bells()
     before = listing(run)
     same = {"title": before.title, "bullets": "\n".join(before.bullets), "description": before.description}
-    assert "Nothing was changed" in reviewer.submit(path(run), same, follow_redirects=True).text
+    assert "Nothing was changed" in save(reviewer, run, same, follow_redirects=True).text
     assert listing(run) == before
 
 
 def test_the_edit_is_written_down_with_what_was_there_before(make_run, reviewer):  # noqa: F811
     run = make_run()
     answer_bells()
-    reviewer.submit(path(run), MINE)
+    save(reviewer, run, MINE)
     db.session.rollback()
     with transaction() as session:
         old, new = session.execute(text("SELECT old, new FROM audit WHERE action = 'listing_edited'")).one()
@@ -161,7 +169,7 @@ def test_the_edit_is_written_down_with_what_was_there_before(make_run, reviewer)
 def test_what_does_not_fit_is_named_and_kept_in_the_form(make_run, reviewer, change, says):  # noqa: F811
     run = make_run()
     answer_bells()
-    answer = reviewer.submit(path(run), {"title": "A pen", "bullets": "b", "description": "d"} | change)
+    answer = save(reviewer, run, {"title": "A pen", "bullets": "b", "description": "d"} | change)
     assert answer.status_code == 422
     assert says in answer.text
     assert listing(run).edited == ()
@@ -170,7 +178,7 @@ def test_what_does_not_fit_is_named_and_kept_in_the_form(make_run, reviewer, cha
 def test_markup_is_text(make_run, reviewer):  # noqa: F811
     run = make_run()
     answer_bells()
-    reviewer.submit(path(run), MINE | {"title": "<script>alert(1)</script>"})
+    save(reviewer, run, MINE | {"title": "<script>alert(1)</script>"})
     db.session.rollback()
     assert "<script>alert" not in reviewer.get(f"/products/{run.product_id}/listing").text
 
@@ -178,13 +186,13 @@ def test_markup_is_text(make_run, reviewer):  # noqa: F811
 def test_a_listing_that_is_being_written_is_not_edited(make_run, reviewer):  # noqa: F811
     run = make_run()
     assert reviewer.get(path(run)).status_code == 404
-    assert reviewer.submit(path(run), MINE).status_code == 404
+    assert save(reviewer, run, MINE).status_code == 404
     answer_bells()
     with transaction() as session:
         session.execute(
             text("UPDATE work SET state = 'ready' WHERE id IN (SELECT work_id FROM phases WHERE number = 4)")
         )
-    assert reviewer.submit(path(run), MINE).status_code == 409
+    assert save(reviewer, run, MINE).status_code == 409
     assert listing(run).edited == ()
 
 
@@ -196,3 +204,54 @@ def test_staff_and_other_clients_do_not_edit(client, make_run, sign_in):  # noqa
     assert sign_in(make_member(other, Role.ADMIN), other).submit(path(run), MINE).status_code == 404
     assert db.session.get_one(Run, run.id).id == run.id
     assert listing(run).edited == ()
+
+
+def test_who_wrote_on_an_older_listing_is_told_and_keeps_what_they_typed(make_run, reviewer, client, sign_in):  # noqa: F811
+    run = make_run()
+    answer_bells()
+    same = {name: value for name, value in MINE.items() if name != "title"} | {"title": "Nothing"}
+    [seen] = re.findall(r'name="seen" value="([^"]+)"', reviewer.get(path(run)).text)
+    save(sign_in(make_member(client, Role.ADMIN), client), run, same | {"price": "20", "category": ""})
+    answer = reviewer.submit(path(run), MINE | {"price": "", "category": "", "seen": seen})
+    assert answer.status_code == 409
+    assert "was changed while you wrote" in answer.text
+    assert 'value="My own pen"' in answer.text
+    db.session.rollback()
+    assert (listing(run).price, listing(run).title) == ("20.00", "Nothing")
+    [now] = re.findall(r'name="seen" value="([^"]+)"', answer.text)
+    assert reviewer.submit(path(run), MINE | {"price": "", "category": "", "seen": now}).status_code == 303
+    db.session.rollback()
+    assert (listing(run).price, listing(run).title) == ("20.00", "My own pen")
+
+
+def test_a_price_in_the_clients_former_money_is_not_shown_as_if_it_were_in_the_new(make_run, reviewer, client):  # noqa: F811
+    run = make_run()
+    answer_bells()
+    same = {name: value for name, value in MINE.items() if name != "title"} | {"title": "Nothing", "category": ""}
+    save(reviewer, run, same | {"price": "20"})
+    db.session.rollback()
+    with transaction() as session:
+        session.execute(text("UPDATE clients SET currency = 'EUR'"))
+    page = reviewer.get(path(run)).text
+    assert "Price in EUR" in page
+    assert 'value="20.00"' not in page
+    save(reviewer, run, same | {"price": "20"})
+    db.session.rollback()
+    assert (listing(run).price, listing(run).currency) == ("20.00", "EUR")
+
+
+def test_a_category_that_a_person_wrote_stays_in_the_product_while_it_is_run_again(make_run, reviewer):  # noqa: F811
+    run = make_run()
+    answer_bells()
+    save(reviewer, run, MINE | {"price": "", "category": "Pens"})
+    db.session.rollback()
+    found = findings_of_analysis(run)
+    with transaction() as session:
+        settling.apply_analysis(session, run.product_id, found)
+    assert fresh(Product, run.product_id).category == "Pens"
+
+
+def findings_of_analysis(run):
+    with transaction() as session:
+        found = findings.read_all(session, run.id)[1][PhaseName.ANALYSIS]
+    return msgspec.structs.replace(found, categories=(Alternative(value="Other", confidence=90),))

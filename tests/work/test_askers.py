@@ -1,7 +1,9 @@
 """Processes that ask: who is ended, and who is not."""
 
+import os
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -43,6 +45,36 @@ def test_we_do_not_end_ourselves():
     assert askers.end(askers.this_process())
 
 
-@pytest.mark.parametrize("name", ["", "elsewhere:1:1", f"{askers.machine()}", f"{askers.machine()}:x:1"])
+def test_nobody_has_ended():
+    assert askers.end(askers.NOBODY)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_somebody_elses_process_is_not_believed_to_have_ended(sleeper):
+    code = "import os, sys; from webapp.work import askers; os.setuid(65534); print(askers.end(sys.argv[1]))"
+    said = subprocess.run([sys.executable, "-c", code, name_of(sleeper)], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "False"
+    assert sleeper.poll() is None
+
+
+def test_one_whose_state_cannot_be_read_is_not_believed_to_have_ended(sleeper, monkeypatch):
+    name = name_of(sleeper)
+    monkeypatch.setattr(askers, "_started", lambda _number: None)
+    monkeypatch.setattr(askers, "this_process", lambda: "another:2:3")
+    assert not askers.end(name)
+    assert sleeper.poll() is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"{askers.machine()}:0:1",
+        f"{askers.machine()}:2:",
+        "",
+        "elsewhere:1:1",
+        f"{askers.machine()}",
+        f"{askers.machine()}:x:1",
+    ],
+)
 def test_what_is_not_here_cannot_be_told(name):
     assert not askers.end(name)

@@ -17,7 +17,7 @@ from tests.work.test_services import claimed, make_work, row, stream  # noqa: F4
 from webapp.database import db, transaction
 from webapp.errors import CircuitOpen, OutcomeUnknown, ProviderDown, RetryLater
 from webapp.pipeline.models import Run, RunState
-from webapp.work import calls, services
+from webapp.work import askers, calls, services
 from webapp.work.calls import Repeat
 from webapp.work.circuits import Circuit
 from webapp.work.dispatcher import Dispatcher
@@ -324,6 +324,34 @@ def test_a_slot_frozen_around_the_call_does_not_pay_when_it_wakes_up(bank, make_
     wait_until(lambda: state_of(run) is RunState.COMPLETED)
     frozen.send_signal(signal.SIGCONT)
     assert frozen.wait(60) == -signal.SIGKILL
+    assert len(bank.payments) == 1
+
+
+def test_a_frozen_slot_is_ended_before_a_person_is_asked(bank, make_run, start_slot):  # noqa: F811
+    bank.knows_keys = False
+    run = make_run()
+    frozen = start_slot(REPEAT="once", LOOKS_UP="", PAUSE="before", PAUSE_SECONDS="0.5")
+    assert frozen.stdout.readline().strip() == "before"
+    frozen.send_signal(signal.SIGSTOP)
+    start_slot(REPEAT="once", LOOKS_UP="")
+    wait_until(lambda: state_of(run) is RunState.FAILED)
+    frozen.send_signal(signal.SIGCONT)
+    assert frozen.wait(60) == -signal.SIGKILL
+    assert bank.payments == []
+
+
+@pytest.mark.parametrize("error", [ProviderDown("no answer"), RuntimeError("a bug")])
+def test_a_process_whose_call_failed_asks_no_more_and_is_left_alone(bank, work, error, monkeypatch):
+    def fails(_key):
+        raise error
+
+    claim = claimed(work)
+    with pytest.raises(type(error)):
+        pay(claim, do=fails, look_up=paying_slot.look_up)
+    with transaction() as session:
+        assert session.execute(text("SELECT asked_by FROM steps")).scalar_one() == askers.NOBODY
+    monkeypatch.setattr(askers, "this_process", lambda: "another:2:3")
+    pay(again(work, claim), look_up=paying_slot.look_up)
     assert len(bank.payments) == 1
 
 

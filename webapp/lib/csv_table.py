@@ -15,6 +15,9 @@ MAX_BYTES = 50 * 2**20
 MAX_ROWS = 200_000
 MAX_COLUMNS = 500
 MAX_LINES_IN_CELL = 50
+LOOK_AHEADS = 8
+"""So many times the length of a file may be read again to find the ends of quoted cells: a file of nothing but quotes
+would else take a minute."""
 MAX_CHARS_IN_RECORD = 32 * 1024
 """A record that runs over lines is read anew with each of them."""
 
@@ -130,6 +133,7 @@ def _delimiter(sample: Sequence[str]) -> str:
 
 def _records(lines: Sequence[str], start: int, delimiter: str, width: int) -> Iterator[Row]:
     number = start
+    left = LOOK_AHEADS * sum(map(len, lines))
     while number < len(lines):
         line = lines[number]
         if not line.replace(delimiter, "").strip():
@@ -138,7 +142,8 @@ def _records(lines: Sequence[str], start: int, delimiter: str, width: int) -> It
         cells = _split(line, delimiter)
         taken = 1
         if cells is None:
-            cells, taken = _over_lines(lines, number, delimiter, width)
+            cells, taken, read = _over_lines(lines, number, delimiter, width) if left > 0 else (None, 1, 0)
+            left -= read
         if cells is None:
             yield Row(number + 1, (line,), "a quote is opened and never closed; close it or remove it")
         else:
@@ -146,20 +151,23 @@ def _records(lines: Sequence[str], start: int, delimiter: str, width: int) -> It
         number += taken
 
 
-def _over_lines(lines: Sequence[str], number: int, delimiter: str, width: int) -> tuple[list[str] | None, int]:
-    """A record whose quoted cell has line breaks in it, and how many lines it takes. None when the quote is never
-    closed: then it runs into lines that are whole records by themselves."""
-    text = lines[number]
+def _over_lines(lines: Sequence[str], number: int, delimiter: str, width: int) -> tuple[list[str] | None, int, int]:
+    """A record whose quoted cell has line breaks in it, how many lines it takes, and how many characters were read to
+    find out. None when the quote is never closed: then it runs into lines that are whole records by themselves."""
+    text, read = lines[number], 0
     for taken, line in enumerate(lines[number + 1 : number + MAX_LINES_IN_CELL], start=2):
         text = f"{text}\n{line}"
         if len(text) > MAX_CHARS_IN_RECORD:
             break
-        if '"' in line and (cells := _split(text, delimiter, strict=True)) is not None and len(cells) == width:
-            return cells, taken
+        if '"' in line:
+            read += len(text)
+            cells = _split(text, delimiter, strict=True)
+            if cells is not None and len(cells) == width:
+                return cells, taken, read
         alone = _split(line, delimiter)
         if alone is not None and len(alone) == width > 1:
             break
-    return None, 1
+    return None, 1, read
 
 
 def _checked(line: int, cells: list[str], width: int) -> Row:

@@ -250,6 +250,7 @@ def main() -> None:
         listener = wire.listen(path)
     except OSError as error:
         parser.exit(1, f"hub: {error.strerror or error}\n")
+    ours = path.stat().st_ino
     hub = Hub(listener, Limits(min(options.sockets, _raise_file_limit() - 64), options.sockets_per_user))
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
@@ -263,7 +264,9 @@ def main() -> None:
     try:
         hub.run()
     finally:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_ino == ours:  # else the next hub has its address there already
+                path.unlink()
 
 
 def _raise_file_limit() -> int:

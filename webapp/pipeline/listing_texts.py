@@ -14,19 +14,28 @@ from webapp.phases.facts import Listing
 from webapp.phases.listing.edited import TEXTS, VALUES, with_edited
 from webapp.pipeline import findings, services
 from webapp.pipeline.models import ListingFinding, PhaseName
+from webapp.together import read_together
 from webapp.work.events import NewEvent, record
 from webapp.work.models import Work, WorkState
 
 
+def version(session: Session, run_id: UUID) -> str:
+    """Names the listing of the run as it is now: another one as soon as anybody, or a later run, writes it."""
+    [rows] = read_together(session, findings.ask_versions(run_id))
+    written = findings.versions(rows)[PhaseName.LISTING.value]
+    return f"{run_id} {written.isoformat()}" if written else ""
+
+
 def edit(
-    session: Session, product_id: UUID, texts: dict[str, Any], actor: Actor, by_name: str, currency: str
+    session: Session, product_id: UUID, texts: dict[str, Any], actor: Actor, by_name: str, currency: str, seen: str
 ) -> list[str]:
     """Put a person's texts (and price, in this currency, and category) in the place of those in the newest listing, for
-    good: later runs keep them. Which of them changed; what is the same stays whoever's it was.
+    good: later runs keep them. Which of them changed; what is the same stays whoever's it was. `seen`: the `version`
+    of the listing that they looked at while they wrote.
 
     Raises:
         NotFound: there is no such product, or no listing of it.
-        Conflict: its listing is being written.
+        Conflict: its listing is being written, or was changed since they looked.
     """
     product, run = services.locked_product(session, product_id)
     if product.deleted_at is not None:
@@ -39,9 +48,16 @@ def edit(
     state = session.execute(select(Work.state).where(Work.id == place.work_id)).scalar_one()
     if state is not WorkState.DONE:
         raise Conflict("The listing is being written anew. Edit it when it is done.")
+    if version(session, run.id) != seen:
+        raise Conflict(
+            "The listing was changed while you wrote. Compare yours with it as it is now, and save again to put yours"
+            " in its place."
+        )
     present: dict[str, Any] = {name: getattr(listing, name) for name in (*TEXTS, *VALUES, "currency")}
     present["bullets"] = list(listing.bullets)
     changed = {name: text for name, text in texts.items() if text != present[name]}
+    if "price" in texts and currency != present["currency"]:
+        changed["price"] = texts["price"]
     if "price" in changed:
         changed["currency"] = currency
     if not changed:

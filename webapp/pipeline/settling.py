@@ -64,10 +64,11 @@ def apply_analysis(session: Session, product_id: UUID, found: Analysis, fixed: S
         "category": found.categories[0].value if found.categories else None,
     }
     newly = {column_of(name) for name in fixed}
+    settled = {*product.fixed_fields, *product.written}  # also a category that a person wrote into the listing
     changes = {
         column: value
         for column, value in values.items()
-        if column in newly or (column not in product.fixed_fields and value is not None)
+        if column in newly or (column not in settled and value is not None)
     }
     if newly:
         changes["fixed_fields"] = sorted({*product.fixed_fields, *newly})
@@ -93,7 +94,10 @@ def apply_listing(session: Session, product_id: UUID, found: Listing) -> None:
     )
 
 
-_LOCKED = Statement("SELECT client_id, name, code, fixed_fields FROM products WHERE id = :product_id FOR UPDATE")
+_LOCKED = Statement("""
+    SELECT client_id, name, code, fixed_fields, ARRAY(SELECT jsonb_object_keys(listing_texts)) AS written
+    FROM products WHERE id = :product_id FOR UPDATE
+""")
 
 
 def _locked(session: Session, product_id: UUID) -> Any:

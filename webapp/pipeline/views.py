@@ -14,7 +14,7 @@ from webapp.access.models import Client, Role
 from webapp.audit import services as audit
 from webapp.catalog import pricing
 from webapp.database import db, transaction
-from webapp.errors import NotFound
+from webapp.errors import Conflict, NotFound
 from webapp.phases.listing import edited
 from webapp.phases.listing.specifics import BULLETS
 from webapp.pipeline import cards, findings, listing_texts, live, log, parts, services, subjects
@@ -123,25 +123,36 @@ def edit_listing(product_id: UUID) -> ResponseReturnValue:
     """Title, bullet points, description, price and category, to be written by a person."""
     session, viewer = db.session(), current_viewer()
     view, runs = subjects.product(session, product_id), cards.cards_of_product(session, product_id)
+    seen = listing_texts.version(session, runs[0].id) if runs else ""  # before its texts: those may be newer, not older
     found = parts.found_of(session, runs[0].id)["listing"] if view is not None and runs else None
     if found is None:
         raise NotFound("This product's listing is not written yet.")
     currency = session.get_one(Client, viewer.client_id).currency
     form = Form({"title": found.title, "bullets": "\n".join(found.bullets), "description": found.description})
-    form.values |= {"price": found.price or "", "category": found.category or ""}
+    status = 200
+    form.values |= {"price": found.price or "" if found.currency == currency else "", "category": found.category or ""}
     if request.method == "POST":
         form = Form.of(request.form, "title", "bullets", "description", "category")
         texts, errors = edited.read(**form.values)
         form.values |= Form.of(request.form, "price").values
         form.errors = errors
+        status = 422
         price = form.optional_amount("price", Decimal("0.01"))
         if price is not None and (found.price is None or price != Decimal(found.price) or currency != found.currency):
             texts["price"] = f"{price:.2f}"
         if not form.errors:
-            with transaction() as writing:
-                changed = listing_texts.edit(writing, product_id, texts, current_actor(), viewer.name, currency)
-            flash(_("Saved. Later runs keep it.") if changed else _("Nothing was changed."), "success")
-            return redirect(url_for("pipeline.listing", product_id=product_id), 303)
+            looked_at = request.form.get("seen", "")
+            try:
+                with transaction() as writing:
+                    changed = listing_texts.edit(
+                        writing, product_id, texts, current_actor(), viewer.name, currency, looked_at
+                    )
+            except Conflict as error:
+                form.refuse(error)
+                status = 409
+            else:
+                flash(_("Saved. Later runs keep it.") if changed else _("Nothing was changed."), "success")
+                return redirect(url_for("pipeline.listing", product_id=product_id), 303)
     page = render_template(
         "pipeline/listing_texts.html",
         product=view,
@@ -149,8 +160,9 @@ def edit_listing(product_id: UUID) -> ResponseReturnValue:
         title_limit=edited.TITLE_LIMIT,
         lines=BULLETS,
         currency=currency,
+        seen=seen,
     )
-    return page, 422 if form.errors else 200
+    return page, status
 
 
 @bp.post("/products/<uuid:product_id>/cost")

@@ -5,8 +5,8 @@ its work can know whether it will, unless it has ended.
 """
 
 import os
+import select
 import signal
-import time
 from functools import cache
 from pathlib import Path
 
@@ -14,9 +14,16 @@ PATIENCE_SECONDS = 5.0
 """How long a killed process may take to be gone; one that waits for a disk takes its time."""
 
 
+NOBODY = "nobody"
+"""Instead of a process: whoever asked has had an answer, or an error, and asks no more."""
+
+
 def this_process() -> str:
     """Its machine, its number there, and when it started (ticks since the machine did): no later one is named so."""
-    return f"{machine()}:{os.getpid()}:{_started(os.getpid())}"
+    started = _started(os.getpid())
+    if not started:
+        raise RuntimeError("this process cannot be named: /proc cannot be read")
+    return f"{machine()}:{os.getpid()}:{started}"
 
 
 @cache
@@ -28,33 +35,40 @@ def machine() -> str:
 
 
 def end(asker: str) -> bool:
-    """Make sure that the process `asker` has ended, by force where it has not. False: nobody can tell from here, since
+    """Make sure that the process `asker` asks no more, by force where it lives. False: nobody can tell from here, since
     it is on another machine, or somebody else's."""
-    if asker == this_process():
-        return True  # what it asked before has come to its end
+    if asker in (NOBODY, this_process()):
+        return True  # what we asked before has come to its end
     where, _, rest = asker.partition(":")
     number, _, started = rest.partition(":")
-    if where != machine() or not number.isdecimal():
+    if where != machine() or not number.isdecimal() or int(number) < 2 or not started:
         return False
-    until = time.monotonic() + PATIENCE_SECONDS
-    while _started(int(number)) == started:
-        if time.monotonic() > until:
-            return False
-        try:
-            os.kill(int(number), signal.SIGKILL)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False
-        time.sleep(0.01)
-    return True
-
-
-def _started(number: int) -> str:
-    """When the process started, in clock ticks (proc_pid_stat(5), starttime); '' where there is none, or only its exit
-    code is left to be fetched."""
     try:
-        fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+        # Holds on to this one process: a later one with its number cannot be hit.
+        handle = os.pidfd_open(int(number))
+    except OSError as error:
+        return isinstance(error, ProcessLookupError)
+    try:
+        found = _started(int(number))
+        if found != started:
+            return found is not None
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+        gone = select.poll()
+        gone.register(handle, select.POLLIN)
+        return bool(gone.poll(PATIENCE_SECONDS * 1000))
+    except ProcessLookupError:
+        return True
     except OSError:
-        return ""
-    return "" if fields[0] in "ZX" else fields[19]
+        return False
+    finally:
+        os.close(handle)
+
+
+def _started(number: int) -> str | None:
+    """When the process started, in clock ticks (proc_pid_stat(5), starttime); '' where only its exit code is left to be
+    fetched; None where nobody lets us know."""
+    try:
+        fields = Path(f"/proc/{number}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return "" if fields[0] in (b"Z", b"X") else fields[19].decode()

@@ -6,11 +6,14 @@ call itself to say: see `Repeat`.
 """
 
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar, cast
 
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from webapp.crashpoints import crash_point
@@ -20,6 +23,8 @@ from webapp.work import askers, circuits
 from webapp.work.circuits import Admission, Circuit
 from webapp.work.moves import LeaseLost
 from webapp.work.services import Claim
+
+log = logging.getLogger(__name__)
 
 MEMO_BYTES = 64 * 1024
 Answer = TypeVar("Answer")
@@ -44,6 +49,7 @@ class _Step(NamedTuple):
     output: dict[str, Any] | None = None
 
 
+_ELSEWHERE = "its worker, on another machine, may still be about to make it"
 _FENCE = text("""
     SELECT 1 FROM work WHERE id = :work_id AND state = 'running' AND epoch = :epoch AND lease_token = :token
     FOR SHARE
@@ -54,6 +60,10 @@ _INTEND = text("""
     VALUES (:client_id, :work_id, :key, CAST(:intent AS jsonb), :asked_by) RETURNING idempotency_key
 """)
 _TAKE_OVER = text("UPDATE steps SET asked_by = :asked_by WHERE work_id = :work_id AND key = :key")
+_LET_GO = text("""
+    UPDATE steps SET asked_by = :nobody
+    WHERE work_id = :work_id AND key = :key AND asked_by = :asked_by AND answered_at IS NULL
+""")
 _ANSWER = text("""
     UPDATE steps SET output = CAST(:output AS jsonb), answered_at = clock_timestamp()
     WHERE work_id = :work_id AND key = :key AND answered_at IS NULL
@@ -93,39 +103,56 @@ def call(
         step = _find(session, claim, key, intent)
         if step is not None and step.output is not None:
             return step.output
-        if step is not None and repeat is Repeat.ONCE and look_up is None:
-            raise _unknown(key, "its worker ended meanwhile")
-        admission = circuits.admit(session, circuit) if circuit else Admission()
+        is_lost = step is not None and repeat is Repeat.ONCE and look_up is None
+        admission = circuits.admit(session, circuit) if circuit and not is_lost else Admission()
         step = step or _intend(session, claim, key, intent)
+    if is_lost:  # whoever it was must not make it after a person has looked
+        raise _unknown(key, "its worker ended meanwhile" if askers.end(step.asked_by) else _ELSEWHERE)
     crash_point("call.after_intent")
-    # Only a call that counts each time is worth a question what became of it; without `look_up` it never gets here.
-    must_look = look_up is not None and repeat is Repeat.ONCE and not step.is_new
-    alone = not must_look or _take_over(claim, key, step)
-    asking = False
+    with _until_it_is_over(claim, key):
+        # Only a call that counts each time is worth a question what became of it; without `look_up` it never gets here.
+        must_look = look_up is not None and repeat is Repeat.ONCE and not step.is_new
+        alone = not must_look or _take_over(claim, key, step)
+        asking = False
+        try:
+            answer = look_up(step.idempotency_key) if look_up and must_look else None
+            if answer is None and not alone:
+                raise _unknown(key, _ELSEWHERE)
+            asking = answer is None
+            if answer is None:
+                answer = do(step.idempotency_key)
+        except WorkError as error:
+            not_done = asking and error.not_done
+            away = _note_error(claim, key, circuit, admission, error, withdraw=not_done and repeat is Repeat.ONCE)
+            if repeat is Repeat.ONCE and look_up is None and not not_done:
+                raise _unknown(key, str(error)) from error
+            if away and circuit:
+                raise circuits.is_away(circuit) from error
+            raise
+        crash_point("call.after_call")
+        with transaction() as session:
+            _require_lease(session, claim)
+            memo = keep(session, answer) if keep else cast(dict[str, Any], answer)
+            session.execute(_ANSWER, {"work_id": claim.work_id, "key": key, "output": _encoded(memo)})
+            if circuit:
+                circuits.succeeded(session, circuit, admission)
+        crash_point("call.after_memo")
+        return memo
+
+
+@contextmanager
+def _until_it_is_over(claim: Claim, key: str) -> Iterator[None]:
+    """An error leaves the call open, and this process, which does other work next, is not to be ended for it."""
     try:
-        answer = look_up(step.idempotency_key) if look_up and must_look else None
-        if answer is None and not alone:
-            raise _unknown(key, "its worker, on another machine, may still be about to make it")
-        asking = answer is None
-        if answer is None:
-            answer = do(step.idempotency_key)
-    except WorkError as error:
-        not_done = asking and error.not_done
-        away = _note_error(claim, key, circuit, admission, error, withdraw=not_done and repeat is Repeat.ONCE)
-        if repeat is Repeat.ONCE and look_up is None and not not_done:
-            raise _unknown(key, str(error)) from error
-        if away and circuit:
-            raise circuits.is_away(circuit) from error
+        yield
+    except BaseException:
+        values = {"work_id": claim.work_id, "key": key, "asked_by": askers.this_process(), "nobody": askers.NOBODY}
+        try:
+            with transaction() as session:
+                session.execute(_LET_GO, values)
+        except DBAPIError:
+            log.warning("call_not_let_go", extra={"work": claim.work_id})
         raise
-    crash_point("call.after_call")
-    with transaction() as session:
-        _require_lease(session, claim)
-        memo = keep(session, answer) if keep else cast(dict[str, Any], answer)
-        session.execute(_ANSWER, {"work_id": claim.work_id, "key": key, "output": _encoded(memo)})
-        if circuit:
-            circuits.succeeded(session, circuit, admission)
-    crash_point("call.after_memo")
-    return memo
 
 
 def call_again(session: Session, work_id: int) -> int:

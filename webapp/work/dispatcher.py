@@ -233,7 +233,7 @@ class Dispatcher:
         except RedisError:
             return
         for entry in self._interrupted.values():
-            entry.is_due = entry.is_due or not hanging[entry.lane]
+            entry.is_due = entry.is_due or not hanging.get(entry.lane, 1)
 
     def _notice_lost_bells(self) -> None:
         """Redis lost its memory: its epoch key changed or vanished. Every ready row's bell counts as not rung; so it

@@ -3,13 +3,16 @@
 import re
 from collections.abc import Iterable
 from functools import cached_property
+from itertools import islice
 
 from webapp.lib.text import code, cut, fold
 from webapp.phases import measures
 from webapp.phases.facts import Fact
 
 TEXT_LIMIT = 1500
-"""Characters of a description that count."""
+"""Characters of a title or a description that count."""
+MOST_CODES = 30
+"""Of one text: each of ours is compared with each of theirs."""
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)+|[^\W_]+")
 _CODE = re.compile(r"[^\W_]+(?:[-/.][^\W_]+)*")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -34,7 +37,7 @@ class Entry(Fact, frozen=True, kw_only=True, dict=True):
     @cached_property
     def name(self) -> str:
         """The folded title."""
-        return fold(cut(self.title, TEXT_LIMIT))
+        return cut(fold(cut(self.title, TEXT_LIMIT)), TEXT_LIMIT)  # one sign may unfold to eighteen
 
     @cached_property
     def maker(self) -> str:
@@ -70,12 +73,12 @@ class Entry(Fact, frozen=True, kw_only=True, dict=True):
     @cached_property
     def codes(self) -> frozenset[str]:
         """What looks like a model number in title and model: letters with digits, or five digits and more."""
-        return frozenset(_codes(f"{self.name} {fold(self.model)}"))
+        return frozenset(islice(_codes(f"{self.name} {fold(self.model)}"), MOST_CODES))
 
     @cached_property
     def all_codes(self) -> frozenset[str]:
         """Model numbers anywhere, the description included."""
-        return self.codes | frozenset(_codes(fold(cut(self.description, TEXT_LIMIT))))
+        return self.codes | frozenset(islice(_codes(fold(cut(self.description, TEXT_LIMIT))), MOST_CODES))
 
     @cached_property
     def model_code(self) -> str:

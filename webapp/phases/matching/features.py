@@ -183,7 +183,7 @@ def _fields(left: Entry, right: Entry, corpus: Corpus) -> dict[str, float]:
     described = bool(left.description and right.description)
     texts = [frozenset(tokens_of(fold(entry.description))) if described else frozenset() for entry in (left, right)]
     about = overlap(texts[0], texts[1], corpus.word)
-    price = math.log(left.price / right.price) if left.price and right.price else NAN
+    price = math.log(left.price) - math.log(right.price) if left.price and right.price else NAN
     filed = bool(left.category and right.category)
     return {
         "brand ratio": fuzz.token_set_ratio(left.maker, right.maker) if branded else NAN,
