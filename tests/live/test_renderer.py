@@ -328,7 +328,8 @@ def test_without_redis_the_sweep_alone_keeps_pages_right(world):
         wait_until(lambda: renderer.bus.is_connected)
         world.write(stream, "with redis")
         assert page.read_until(head=2).lines == ["without redis", "with redis"]
-        assert set(page.marks) == {"live"}
+        # A page may be let in just before the renderer has looked for the first time.
+        assert page.marks[page.marks.index("live") :] == ["live"]
 
 
 def test_a_renderer_that_starts_without_redis_serves(world):
