@@ -145,4 +145,13 @@ def test_a_file_of_quotes_is_not_read_again_and_again(monkeypatch: pytest.Monkey
     data = b"title,price\n" + (b'"' + b'""' * 300 + b"\n") * 400
     with suppress(TableError):
         list(read(data).rows)
-    assert seen < 25 * len(data)
+    assert seen < (csv_table.LOOK_AHEADS + 10) * len(data)
+
+
+def test_long_cells_with_quotes_on_every_line_are_read_to_the_end() -> None:
+    page = "\n".join(f'<p class="a">{number}</p>' for number in range(csv_table.MAX_LINES_IN_CELL - 2))
+    out = io.StringIO()
+    csv.writer(out).writerows([("title", "text"), *((f"t{number}", page) for number in range(200))])
+    rows = read(out.getvalue().encode()).rows
+    assert [row.problem for row in rows] == [""] * 200
+    assert {row.cells[1] for row in rows} == {page}

@@ -15,9 +15,9 @@ MAX_BYTES = 50 * 2**20
 MAX_ROWS = 200_000
 MAX_COLUMNS = 500
 MAX_LINES_IN_CELL = 50
-LOOK_AHEADS = 8
-"""So many times the length of a file may be read again to find the ends of quoted cells: a file of nothing but quotes
-would else take a minute."""
+LOOK_AHEADS = MAX_LINES_IN_CELL
+"""So many times the length of a file may be read again to find the ends of quoted cells. A record is read once for each
+of its lines, so no honest file needs more; one of nothing but quotes would else be read a thousand times."""
 MAX_CHARS_IN_RECORD = 32 * 1024
 """A record that runs over lines is read anew with each of them."""
 
