@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 
-from webapp import config, logs
+from webapp import config, logs, pulse
 
 
 def main(arguments: list[str]) -> None:
@@ -14,6 +14,7 @@ def main(arguments: list[str]) -> None:
     logs.configure(" ".join(["worker", *arguments]))
     # Before numpy is loaded: the matrices of analysis are small, and a second thread only waits for the first.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    pulse.start()
     with config.exit_on_config_error():
         match arguments:
             case []:

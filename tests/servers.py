@@ -73,6 +73,21 @@ def settings(servers: Servers, database: str, *, var: Path, redis_number: int = 
     return replace(config.load(environment), **changes)  # type: ignore[arg-type]
 
 
+def environment(config: Config) -> dict[str, str]:
+    """With which a process of its own has the same settings."""
+    return {
+        **os.environ,
+        "SECRET_KEY": config.secret_key,
+        "DATABASE_URL": config.database_url,
+        "DATABASE_APP_URL": config.database_app_url,
+        "DATABASE_SYSTEM_URL": config.database_system_url,
+        "REDIS_URL": config.redis_url,
+        "LOTLINE_VAR": str(config.var),
+        "LOTLINE_LEASE_SECONDS": str(config.lease_seconds),
+        "LOTLINE_BEAT_SECONDS": str(config.beat_seconds),
+    }
+
+
 def create_database(servers: Servers, name: str, template: str | None = TEMPLATE) -> None:
     """An empty database, or a copy of the template; one of that name is dropped before."""
     with as_owner(make_url(servers.database)) as connection:

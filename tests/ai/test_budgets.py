@@ -1,6 +1,5 @@
 """Budgets under races, on the real Postgres: what is reserved and spent never exceeds what a client allows."""
 
-import os
 import subprocess
 import sys
 import threading
@@ -9,6 +8,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import text
 
+from tests import servers
 from tests.ai.conftest import set_terms
 from tests.ai.reserving import asking, reserve
 from tests.factories import make_client, make_product
@@ -65,16 +65,7 @@ def test_threads_do_not_overdraw_a_budget(app, client, who):  # noqa: F811
 @pytest.mark.parametrize(("budget", "cap"), [("0.25", "100"), ("100", "0.25")])
 def test_processes_overdraw_neither_budget_nor_cap(app, client, who, budget, cap):  # noqa: F811
     set_terms(client, budget=budget, cap=cap)
-    settings = app.extensions["lotline_config"]
-    env = {
-        **os.environ,
-        "SECRET_KEY": settings.secret_key,
-        "DATABASE_URL": settings.database_url,
-        "DATABASE_APP_URL": settings.database_app_url,
-        "DATABASE_SYSTEM_URL": settings.database_system_url,
-        "REDIS_URL": settings.redis_url,
-        "LOTLINE_VAR": str(settings.var),
-    }
+    env = servers.environment(app.extensions["lotline_config"])
     claim = who.claim
     command = [sys.executable, "-m", "tests.ai.reserving", str(claim.client_id), str(who.product_id)]
     command += [str(claim.work_id), "30", "0.01"]

@@ -169,9 +169,9 @@ def running(**env: str) -> Iterator[Stack]:
             shutil.rmtree(place, ignore_errors=True)
 
 
-def slot(name: str, *lanes: str, module: Sequence[str] = ("tests.faults.slot",)) -> Process:
+def slot(name: str, *lanes: str, module: Sequence[str] = ("tests.faults.slot",), silent_s: float = 0.0) -> Process:
     """A slot with the tests' phases."""
-    return Process(name, (PYTHON, "-m", *module, *lanes), 1.0)
+    return Process(name, (PYTHON, "-m", *module, *lanes), 1.0, silent_s=silent_s)
 
 
 def dispatcher(name: str, command: Sequence[str] = ("worker.py", "dispatcher")) -> Process:

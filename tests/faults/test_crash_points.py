@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from tests import factories, payments
+from tests import factories, payments, servers
 from tests.ai import chat_server
 from tests.ai.conftest import TEXTS, set_terms
 from tests.faults import invariants
@@ -73,20 +73,10 @@ def quick(app, monkeypatch) -> Config:
 @pytest.fixture
 def start(quick, client) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """`start(command, crash_at="", **env)`: a process of the app on the test's database; gone afterwards."""
-    env = {
-        "SECRET_KEY": quick.secret_key,
-        "DATABASE_URL": quick.database_url,
-        "DATABASE_APP_URL": quick.database_app_url,
-        "DATABASE_SYSTEM_URL": quick.database_system_url,
-        "REDIS_URL": quick.redis_url,
-        "LOTLINE_VAR": str(quick.var),
-        "LOTLINE_LEASE_SECONDS": str(quick.lease_seconds),
-        "LOTLINE_BEAT_SECONDS": str(quick.beat_seconds),
-    }
     started: list[subprocess.Popen[bytes]] = []
 
     def go(command: tuple[str, ...], crash_at: str = "", **more: str) -> subprocess.Popen[bytes]:
-        full = {**os.environ, **env, VARIABLE: crash_at, **more}
+        full = {**servers.environment(quick), VARIABLE: crash_at, **more}
         started.append(subprocess.Popen([sys.executable, *command], cwd=CLONE, env=full))
         return started[-1]
 
@@ -99,13 +89,13 @@ def start(quick, client) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 @pytest.fixture
 def at_web(app, client, start) -> Iterator[Callable[..., Person]]:
     """`at_web(role, crash_at="")`: somebody at a web server of their own; the one before it is ended."""
-    servers: list[subprocess.Popen[bytes]] = []
+    running: list[subprocess.Popen[bytes]] = []
 
     def enter(role: str, crash_at: str = "") -> Person:
         end()
         port = free_port()
         url = f"http://127.0.0.1:{port}"
-        servers.append(start(WEB, crash_at, PORT=str(port), BASE_URL=url, WEB_WORKERS="1"))
+        running.append(start(WEB, crash_at, PORT=str(port), BASE_URL=url, WEB_WORKERS="1"))
         wait_for(lambda: answers(url))
         user = factories.make_member(client, role)
         with transaction():
@@ -113,10 +103,10 @@ def at_web(app, client, start) -> Iterator[Callable[..., Person]]:
         return Person(url, app.config["ACCESS_COOKIE"], token)
 
     def end() -> None:
-        for server in servers:
+        for server in running:
             server.kill()  # its workers go with it
             server.wait()
-        servers.clear()
+        running.clear()
 
     yield enter
     end()

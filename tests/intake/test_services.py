@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from tests import factories
+from tests import factories, servers
 from tests.intake.conftest import draw, files_in, photos_of, products
 from webapp import storage
 from webapp.audit.services import Actor
@@ -153,15 +153,7 @@ with app.app_context(), tenant(UUID(sys.argv[1])):
 
 
 def test_killed_before_commit_leaves_no_product_and_the_next_try_succeeds(app, as_client, folder):
-    settings = app.extensions["lotline_config"]
-    environment = {
-        "SECRET_KEY": settings.secret_key,
-        "DATABASE_URL": settings.database_url,
-        "DATABASE_APP_URL": settings.database_app_url,
-        "DATABASE_SYSTEM_URL": settings.database_system_url,
-        "REDIS_URL": settings.redis_url,
-        "LOTLINE_VAR": str(settings.var),
-    }
+    environment = servers.environment(app.extensions["lotline_config"])
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, str(as_client.id), str(folder)], cwd=ROOT, env=environment, capture_output=True
     )

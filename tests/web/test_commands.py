@@ -137,15 +137,8 @@ def test_a_missing_key_is_one_line(command, tmp_path):
 
 
 def test_the_web_server_refuses_the_owners_login(app, tmp_path):
-    config = app.extensions["lotline_config"]
-    environment = {
-        "SECRET_KEY": config.secret_key,
-        "DATABASE_URL": config.database_url,
-        "DATABASE_APP_URL": config.database_url,
-        "DATABASE_SYSTEM_URL": config.database_system_url,
-        "REDIS_URL": config.redis_url,
-    }
-    ended = start(GUNICORN, tmp_path, **environment)
+    environment = servers.environment(app.extensions["lotline_config"])
+    ended = start(GUNICORN, tmp_path, **{**environment, "DATABASE_APP_URL": environment["DATABASE_URL"]})
     assert ended.returncode != 0
     assert "could bypass row-level security" in ended.stderr
     assert "Traceback" not in ended.stderr

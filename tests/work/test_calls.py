@@ -1,15 +1,15 @@
 """External calls against a bank that counts: nothing is paid twice, whatever happens between intent and answer."""
 
-import os
 import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
 
-from tests import payments
+from tests import payments, servers
 from tests.pipeline.conftest import client, fresh, make_run  # noqa: F401 - fixtures
 from tests.waiting import wait_until
 from tests.work import paying_slot
@@ -268,18 +268,9 @@ def start_slot(app, client, bank):  # noqa: F811
     started = []
 
     def start(**env):
-        env |= {
-            "SECRET_KEY": config.secret_key,
-            "DATABASE_URL": config.database_url,
-            "DATABASE_APP_URL": config.database_app_url,
-            "DATABASE_SYSTEM_URL": config.database_system_url,
-            "REDIS_URL": config.redis_url,
-            "LOTLINE_VAR": str(config.var),
-            "LOTLINE_LEASE_SECONDS": "1.5",
-            "LOTLINE_BEAT_SECONDS": "0.3",
-        }
+        full = servers.environment(replace(config, lease_seconds=1.5, beat_seconds=0.3)) | env
         command = [sys.executable, "-m", "tests.work.paying_slot", "heavy", "light"]
-        started.append(subprocess.Popen(command, env={**os.environ, **env}, stdout=subprocess.PIPE, text=True))
+        started.append(subprocess.Popen(command, env=full, stdout=subprocess.PIPE, text=True))
         return started[-1]
 
     yield start

@@ -1,17 +1,18 @@
 """Real slot processes: killed, frozen, asked to end, stopped in the middle. The work is done once all the same."""
 
-import os
 import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
 
+from tests import servers
 from tests.pipeline.conftest import client, fresh, make_run  # noqa: F401 - fixtures
 from tests.waiting import wait_until
 from webapp import queue
@@ -42,21 +43,12 @@ def dispatcher(app, client):  # noqa: F811
 def start_slot(app, dispatcher):
     """Starts slot processes on the test's database; all are gone afterwards."""
     config = app.extensions["lotline_config"]
-    env = {
-        "SECRET_KEY": config.secret_key,
-        "DATABASE_URL": config.database_url,
-        "DATABASE_APP_URL": config.database_app_url,
-        "DATABASE_SYSTEM_URL": config.database_system_url,
-        "REDIS_URL": config.redis_url,
-        "LOTLINE_VAR": str(config.var),
-        "LOTLINE_LEASE_SECONDS": str(LEASE),
-        "LOTLINE_BEAT_SECONDS": str(BEAT),
-    }
+    env = servers.environment(replace(config, lease_seconds=LEASE, beat_seconds=BEAT))
     started: list[subprocess.Popen[bytes]] = []
 
     def start() -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tests.work.slow_slot", "heavy", "light"]
-        started.append(subprocess.Popen(command, env={**os.environ, **env}))
+        started.append(subprocess.Popen(command, env=env))
         return started[-1]
 
     yield start

@@ -64,6 +64,10 @@ class Service(ABC):
         """None while it runs, else the exit code (0 if it never started)."""
         return self.process.poll() if self.process else 0
 
+    def is_frozen(self) -> bool:
+        """Never: a service is not watched for signs of life."""
+        return False
+
     def stop(self, grace_s: float | None = None) -> None:
         """End it in order, after `grace_s` seconds (its own measure by default) by force."""
         if self.process:

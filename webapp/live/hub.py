@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from webapp import logs, metrics
+from webapp import logs, metrics, pulse
 from webapp.live import websocket, wire
 from webapp.live.audience import Audience, Limits
 from webapp.live.links import Link
@@ -245,6 +245,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     logs.configure("hub")
+    pulse.start()
     path = wire.socket_path(options.var.resolve())
     try:
         listener = wire.listen(path)

@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import EnvironBuilder
 from werkzeug.utils import import_string
 
-from webapp import logs, metrics, queue
+from webapp import logs, metrics, pulse, queue
 from webapp.config import Config, exit_on_config_error
 from webapp.database import idle_seconds, reading, refuse_privileged_login, system_engine, tenant
 from webapp.live import wire
@@ -294,6 +294,7 @@ def _first_line(error: Exception) -> str:
 def main() -> None:
     """Run the renderer of this machine until SIGTERM or SIGINT."""
     logs.configure("renderer")
+    pulse.start()
     app: Flask = import_string("webapp:create_app")()
     config: Config = app.extensions["lotline_config"]
     redis = queue.connect(config.redis_url)

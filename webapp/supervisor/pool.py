@@ -8,7 +8,7 @@ import threading
 import time
 
 from webapp.config import SLOT_PLACE, Config
-from webapp.supervisor.processes import PYTHON, SLOT_NICE, Command, Process, Tended
+from webapp.supervisor.processes import PYTHON, SILENT_SECONDS, SLOT_NICE, Command, Process, Tended
 
 log = logging.getLogger(__name__)
 
@@ -20,12 +20,14 @@ GRACE_SECONDS = 2.0
 def processes(config: Config) -> list[Process]:
     """What this machine runs, by its weight: OCR models take about 1 GB, so one heavy slot is the default."""
     worker = (PYTHON, "worker.py")
+    silent_s = max(config.lease_seconds, SILENT_SECONDS)  # its work was given to others by then
 
     def slots(name: str, many: int, *lanes: str) -> list[Process]:
-        return [Process(f"slot-{name}-{n}", (*worker, "slot", *lanes), GRACE_SECONDS, SLOT_NICE) for n in range(many)]
+        command = (*worker, "slot", *lanes)
+        return [Process(f"slot-{name}-{n}", command, GRACE_SECONDS, SLOT_NICE, silent_s) for n in range(many)]
 
     return [
-        Process("dispatcher", (*worker, "dispatcher"), GRACE_SECONDS),
+        Process("dispatcher", (*worker, "dispatcher"), GRACE_SECONDS, silent_s=SILENT_SECONDS),
         *slots("heavy", config.slots_heavy, "heavy"),
         *slots("light", config.slots_light, "light", "bulk"),
         *slots("bulk", config.slots_bulk, "bulk"),

@@ -5,12 +5,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from webapp import pulse
 from webapp.embedded import ServiceError
 from webapp.embedded.child import finish, spawn
+from webapp.pulse import Watch
 from webapp.supervisor.settings import CLONE
 
 FIRST_PAUSE_SECONDS = 0.5
@@ -20,6 +23,8 @@ STEADY_SECONDS = 60.0  # one that ran this long has put its failures behind it
 PYTHON = sys.executable
 WEB_NICE, SLOT_NICE = 4, 8
 """Who waits for a push waits for milliseconds, who opens a page for tens of them, and a slot's work takes seconds."""
+SILENT_SECONDS = 15.0
+"""Longer than any library keeps the interpreter's lock, or a busy machine keeps a process waiting."""
 FLASK = (PYTHON, "-m", "flask", "--app", "webapp")
 
 
@@ -40,12 +45,14 @@ class Process:
     """A process that is to run all the time; it gets `grace_s` seconds after SIGTERM before it is ended by force.
 
     `nice`: how far it steps back for the others when there is more to do than processors (0 to 19).
+    `silent_s`: one that gave no sign of life (`webapp.pulse`) for so long is started anew; 0: it gives none.
     """
 
     name: str
     command: tuple[str, ...]
     grace_s: float
     nice: int = 0
+    silent_s: float = 0.0
 
 
 STEPS = (
@@ -55,9 +62,9 @@ STEPS = (
 # In the order in which they start; they end in the opposite one. The graces and those of the services add up to less
 # than ten seconds.
 PROCESSES = (
-    Process("hub", (PYTHON, "-m", "webapp.live.hub"), 0.5),
-    Process("renderer", (PYTHON, "-m", "webapp.live.renderer"), 0.5),
-    Process("worker", (PYTHON, "worker.py"), 3.0),
+    Process("hub", (PYTHON, "-m", "webapp.live.hub"), 0.5, silent_s=SILENT_SECONDS),
+    Process("renderer", (PYTHON, "-m", "webapp.live.renderer"), 0.5, silent_s=SILENT_SECONDS),
+    Process("worker", (PYTHON, "worker.py"), 3.0, silent_s=SILENT_SECONDS),
     Process(
         "web", (PYTHON, "-m", "gunicorn", "-c", "webapp/supervisor/gunicorn_conf.py", "webapp.wsgi:app"), 2.0, WEB_NICE
     ),
@@ -74,6 +81,9 @@ class Program(Protocol):
 
     def poll(self) -> int | None:
         """None while it runs, else its exit code."""
+
+    def is_frozen(self) -> bool:
+        """Whether it runs, and yet has given no sign of life for too long. To be asked a few times a second."""
 
     def stop(self, grace_s: float | None = None) -> None:
         """End it in order, after `grace_s` (its own measure by default) by force."""
@@ -92,11 +102,13 @@ class Command:
         self._output = output
         self._running: subprocess.Popen[bytes] | None = None
         self._asked_at: float | None = None
+        self._watch: Watch | None = None
 
     def start(self) -> None:
         """Start it. One that cannot start ends at once with an exit code."""
         self.kill()  # whatever is left of its process group
-        self._running = spawn(self._process.command, env=self._env, cwd=CLONE, stdout=self._output)
+        with self._watched() as (env, descriptors):
+            self._running = spawn(self._process.command, env=env, cwd=CLONE, stdout=self._output, pass_fds=descriptors)
         if self._process.nice:
             nice = os.getpriority(os.PRIO_PROCESS, 0) + self._process.nice
             os.setpriority(os.PRIO_PROCESS, self._running.pid, min(nice, 19))
@@ -104,6 +116,22 @@ class Command:
     def poll(self) -> int | None:
         """None while it runs, else its exit code (0 if it never started)."""
         return self._running.poll() if self._running else 0
+
+    @contextmanager
+    def _watched(self) -> Iterator[tuple[Mapping[str, str], Sequence[int]]]:
+        """What the process is given, so that it can show that it lives: environment, descriptors."""
+        if not self._process.silent_s:
+            yield self._env, ()
+            return
+        self._watch = Watch()
+        try:
+            yield {**self._env, pulse.VARIABLE: str(self._watch.writing)}, (self._watch.writing,)
+        finally:
+            os.close(self._watch.writing)  # it has its own
+
+    def is_frozen(self) -> bool:
+        """Whether it runs, and yet has given no sign of life for `silent_s`."""
+        return self._watch is not None and self._watch.silent_seconds() > self._process.silent_s
 
     def ask_to_end(self) -> None:
         """Send SIGTERM, once, and return at once: for several that are to end side by side before each is stopped."""
@@ -117,13 +145,18 @@ class Command:
         if self._running and self._asked_at is not None:
             grace_s = self._process.grace_s if grace_s is None else grace_s
             finish(self._running, grace_s - (time.monotonic() - self._asked_at))
-        self._running = self._asked_at = None
+        self._forget()
 
     def kill(self) -> None:
         """End it and its process group at once."""
         if self._running:
             finish(self._running, 0)
-        self._running = self._asked_at = None
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._watch:
+            self._watch.close()
+        self._running = self._asked_at = self._watch = None
 
 
 class Tended:
@@ -144,6 +177,9 @@ class Tended:
                 self._restart()
         elif (code := self.program.poll()) is not None:
             self._failed(_how_it_ended(code))
+        elif self.program.is_frozen():
+            self.program.kill()
+            self._failed("gave no sign of life and was ended")
         elif now - self._started_at > STEADY_SECONDS:
             self.failures = 0
 
