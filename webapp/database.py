@@ -296,15 +296,14 @@ _GOING_DOWN_OR_COMING_UP = "57P"
 def init_app(app: Flask, config: Config) -> None:
     """Bind the session to the app's own login and prepare the system login's engine (neither connects yet)."""
     app.config["SQLALCHEMY_DATABASE_URI"] = config.database_app_url
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(config.database_pool, config.lease_seconds)
+    options = _engine_options(config.database_pool, config.lease_seconds)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     db.init_app(app)
     if not event.contains(Session, "after_begin", _on_begin):
         event.listen(Session, "after_begin", _on_begin)
         event.listen(Pool, "checkout", _refuse_closed)
         _count_connections()
-    app.extensions[_SYSTEM_ENGINE] = create_engine(
-        config.database_system_url, **_engine_options(2, config.lease_seconds)
-    )
+    app.extensions[_SYSTEM_ENGINE] = create_engine(config.database_system_url, **options)
 
 
 def _count_connections() -> None:

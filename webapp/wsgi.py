@@ -2,7 +2,7 @@
 
 from sqlalchemy.exc import OperationalError
 
-from webapp import logs
+from webapp import logs, templating
 from webapp.app import create_app
 from webapp.config import exit_on_config_error
 from webapp.database import db, refuse_privileged_login
@@ -20,3 +20,4 @@ with exit_on_config_error(APP_LOAD_ERROR):
         except OperationalError as error:
             raise ConfigError(f"the database cannot be used: {str(error.orig).strip().splitlines()[0]}") from None
         db.engine.dispose()  # a server that forks after loading must not share connections
+templating.compile_all(app)

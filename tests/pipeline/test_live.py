@@ -139,6 +139,19 @@ def test_a_part_is_the_same_for_page_and_socket_but_for_its_address(client, make
         assert plain.split() == live_one.replace('hx-swap-oob="true"', "").split()
 
 
+def test_what_was_found_is_not_made_again_as_the_run_moves_on(client, make_run, request_like, monkeypatch):
+    run = make_run()
+    answer_bells()
+    made = []
+    monkeypatch.setattr(parts, "_made", lambda template, **_: made.append(template) or template)
+    with transaction() as session:
+        card = cards.card(session, run.id)
+        for state in ("completed", "running", "stopped"):
+            found = parts.found(session, card._replace(state=state))
+            panels = [found.panel(phase) for phase in card.phases]
+    assert panels == made == ["_panel.html"] * 4
+
+
 def test_parts_that_are_kept_show_what_a_reviewer_changed(client, make_run, request_like):
     run = make_run()
     answer_bells()

@@ -3,6 +3,7 @@
 import pytest
 from jinja2 import DictLoader
 
+from webapp import templating
 from webapp.assets import ROOT
 
 
@@ -52,3 +53,9 @@ def test_a_sockets_address_is_a_path_too(render):
 
 def test_indentation_does_not_travel(render):
     assert render("<p>\n      <b>\n\n   a</b>\n</p>") == "<p>\n<b>\na</b>\n</p>"
+
+
+def test_the_first_page_finds_every_template_compiled(app):
+    templating.compile_all(app)
+    sources = {path.relative_to(ROOT / "templates").as_posix() for path in (ROOT / "templates").rglob("*.html")}
+    assert sources <= {name for _, name in app.jinja_env.cache.keys()}  # noqa: SIM118 - not a dict

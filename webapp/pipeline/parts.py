@@ -82,8 +82,8 @@ class Found:
     def panel(self, which: PhaseCard, oob: Oob = None) -> Markup:
         """What one phase found, or why there is nothing yet."""
         card, version = self._card, self._versions[which.name]
-        message = which.message if version is None else None  # its percent is not shown
-        inputs = which.state, message, card.state, version, self._photos
+        waits_for = (which.message, card.state) if version is None else None  # what was found shows neither
+        inputs = which.state, waits_for, version, self._photos
         key = ("panel", card.id, which.name, oob)
         return Markup(kept.get(key, inputs, lambda: self._panel(which, oob)))  # noqa: S704 - escaped by the template
 
