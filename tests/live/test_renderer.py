@@ -317,6 +317,34 @@ def test_another_clients_stream_shows_nothing_even_if_the_bus_lies(world):
     assert theirs not in [call[0] for call in tiny_provider.calls]
 
 
+def test_no_page_waits_behind_the_rows_of_a_desk(world, monkeypatch):
+    desks = [world.new_stream() for _ in range(3)]
+    looked_at = world.new_stream()
+    calm, made, original = f"client:{world.client_id}", [], tiny_provider.frames
+
+    def frames(span, client_id, watched):
+        made.append(("row" if watched(calm) else "page", span.stream_id))
+        if [what for what, _ in made].count("row") == 1 and watched(calm):
+            world.write(looked_at, "while a desk gets its rows")
+            time.sleep(0.1)  # the bus has told it by then
+        return original(span, client_id, watched)
+
+    monkeypatch.setattr(tiny_provider, "frames", frames)
+    monkeypatch.setattr(tiny_provider, "is_calm", calm.__eq__)
+    with world.renderer() as renderer:
+        desk = world.open(None, topic=calm).read_until(mark="live")
+        page = world.open(looked_at).read_until(mark="live")
+        written, read = threading.Event(), renderer.bus.read
+        monkeypatch.setattr(renderer.bus, "read", lambda: read() if written.is_set() else [])
+        for stream_id in desks:
+            world.write(stream_id, "all at once")
+        written.set()
+        page.read_until(head=1)
+        desk.read_until(row=f"row {desks[2]} at 1")
+    rows = [place for place, (what, _) in enumerate(made) if what == "row"]
+    assert rows[0] < made.index(("page", looked_at)) < rows[1]
+
+
 def test_without_redis_the_sweep_alone_keeps_pages_right(world):
     stream = world.new_stream()
     with world.renderer() as renderer:

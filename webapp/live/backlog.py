@@ -3,7 +3,7 @@
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from math import ceil
 from uuid import UUID
 
@@ -24,7 +24,8 @@ class Due:
 
 
 class Backlog:
-    """Streams in the order in which they fell due. Many events of one stream are one entry.
+    """Streams in the order in which they fell due. Many events of one stream are one entry. What was taken is at hand
+    until it is finished, dropped or postponed; events that come meanwhile fall due anew.
 
     `pause_seconds`: a stream that was just rendered rests for so long; and streams fall due together, twice in that
     time, since many at once cost little more than one.
@@ -34,13 +35,14 @@ class Backlog:
         self._pause_seconds = pause_seconds
         self._rests_until: dict[int, float] = {}
         self._due: OrderedDict[int, Due] = OrderedDict()
+        self._at_hand: dict[int, Due] = {}
         self._done: OrderedDict[int, int] = OrderedDict()
 
     def note(self, stream_id: int, client_id: UUID, seq: int, since: float) -> None:
         """The stream has events up to `seq`; those that are news came after `since`. Old news changes nothing."""
-        if seq <= self._done.get(stream_id, -1):
+        at_hand, due = self._at_hand.get(stream_id), self._due.get(stream_id)
+        if seq <= (at_hand.seq if at_hand else self._done.get(stream_id, -1)):
             return
-        due = self._due.get(stream_id)
         if due is None:
             self._due[stream_id] = Due(client_id, seq, since, not_before=self._when(stream_id))
         else:
@@ -53,53 +55,72 @@ class Backlog:
         return ceil(max(time.monotonic(), self._rests_until.get(stream_id, 0.0)) / step) * step
 
     def take(self, now: float, most: int) -> tuple[UUID, list[int]] | None:
-        """What has waited longest, and with it what else of the same client may be rendered now."""
+        """What has waited longest, and with it what else of the same client may be rendered now: all of it is at hand
+        from now on."""
         ready = ((stream_id, due) for stream_id, due in self._due.items() if due.not_before <= now)
         first = next(ready, None)
         if first is None:
             return None
         client_id = first[1].client_id
         others = (stream_id for stream_id, due in ready if due.client_id == client_id)
-        return client_id, [first[0], *islice(others, most - 1)]
+        taken = [first[0], *islice(others, most - 1)]
+        self._at_hand |= {stream_id: self._due.pop(stream_id) for stream_id in taken}
+        return client_id, taken
+
+    def is_at_hand(self, stream_id: int) -> bool:
+        """Whether it was taken, and somebody still waits for it."""
+        return stream_id in self._at_hand
 
     def span(self, stream_id: int, seq: int) -> tuple[int, int]:
-        """What is due of a stream that stands at `seq`: its events after the first number up to the second.
+        """What is to be rendered of a stream at hand that stands at `seq`: its events after the first
+        number up to the second.
 
         The first is 0 if nothing is known of the stream. Never more than was noted, even if it has grown since: who
         came to watch meanwhile counts on what follows.
         """
-        return self._done.get(stream_id, 0), min(seq, self._due[stream_id].seq)
+        return self._done.get(stream_id, 0), min(seq, self._at_hand[stream_id].seq)
 
     def finish(self, stream_id: int, seq: int) -> None:
-        """The stream was rendered up to `seq`; if more was noted, it was not so."""
-        del self._due[stream_id]
+        """The stream at hand was rendered up to `seq`; if more was noted when it was taken, it was not so."""
+        del self._at_hand[stream_id]
         self._done[stream_id] = seq
         self._done.move_to_end(stream_id)
         if self._pause_seconds:
             if len(self._rests_until) > MAX_STREAMS_KNOWN:
                 self._rests_until.clear()
             self._rests_until[stream_id] = time.monotonic() + self._pause_seconds
+            if stream_id in self._due:
+                self._due[stream_id].not_before = self._when(stream_id)
         if len(self._done) > MAX_STREAMS_KNOWN:
             self._done.popitem(last=False)
 
     def drop(self, stream_id: int) -> None:
         """There is no such stream."""
-        del self._due[stream_id]
+        del self._at_hand[stream_id]
 
     def postpone(self, stream_id: int, seq: int) -> UUID | None:
-        """The stream cannot be rendered up to `seq` now; others go first. Gives its client if it was tried often
-        enough: then it is taken for done."""
-        due = self._due[stream_id]
+        """The stream at hand cannot be rendered up to `seq` now; others go first. Gives its client if it was tried
+        often enough: then it is taken for done."""
+        due = self._at_hand[stream_id]
         due.tries += 1
         if due.tries >= MAX_TRIES:
             self.finish(stream_id, seq)
             return due.client_id
         due.not_before = time.monotonic() + FIRST_PAUSE_SECONDS * 2 ** (due.tries - 1)
+        self._put_back(stream_id)
         self._due.move_to_end(stream_id)
         return None
 
+    def _put_back(self, stream_id: int) -> None:
+        due, newer = self._at_hand.pop(stream_id), self._due.get(stream_id)
+        if newer is not None:
+            due.seq = newer.seq
+        self._due[stream_id] = due
+
     def sit_out(self, pause_seconds: float) -> None:
-        """Nothing can be rendered for a moment; nothing is forgotten."""
+        """Nothing can be rendered for a moment; nothing is at hand then, and nothing is forgotten."""
+        for stream_id in [*self._at_hand]:
+            self._put_back(stream_id)
         for due in self._due.values():
             due.not_before = time.monotonic() + pause_seconds
 
@@ -107,14 +128,16 @@ class Backlog:
         """Nobody of this client (of any, without one) watches any more."""
         if client_id is None:
             self._due.clear()
+            self._at_hand.clear()
             self._done.clear()
-        for stream_id in [stream_id for stream_id, due in self._due.items() if due.client_id == client_id]:
-            del self._due[stream_id]
+        for waiting in (self._due, self._at_hand):
+            for stream_id in [stream_id for stream_id, due in waiting.items() if due.client_id == client_id]:
+                del waiting[stream_id]
 
     def next_at(self) -> float | None:
-        """When something may be rendered, or None if nothing is due."""
+        """When something may be taken, or None if nothing is due."""
         return min((due.not_before for due in self._due.values()), default=None)
 
     def waits_since(self) -> float | None:
-        """A time before all that waits was committed, or None."""
-        return min((due.since for due in self._due.values()), default=None)
+        """A time before all that waits, or is at hand, was committed, or None."""
+        return min((due.since for due in chain(self._at_hand.values(), self._due.values())), default=None)

@@ -10,7 +10,9 @@ import logging
 import select
 import signal
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -29,12 +31,13 @@ from webapp import logs, metrics, pulse, queue
 from webapp.config import Config, exit_on_config_error
 from webapp.database import idle_seconds, reading, refuse_privileged_login, system_engine, tenant
 from webapp.live import wire
+from webapp.live.backlog import Backlog
 from webapp.live.bus import Bus, Connected, Heard, SessionsRevoked, StreamChanged
 from webapp.live.fragments import Fragments
 from webapp.live.frames import Span
 from webapp.live.hub_link import HubLink
 from webapp.live.sweep import Head, Sweep, heads
-from webapp.live.watched import Watched
+from webapp.live.watched import Ready, Watched
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +120,7 @@ class Renderer:
         # What is news now was not there when we looked last, whatever has kept us from looking again.
         self._judge(heard, changed, looked_before)
         self._render_due(now, self._pages)
-        self._render_due(now, self._calm)
+        self._render_due(now, self._calm, most=1)  # the others in the next turns: pages go before each of them
         self._tell_how_fresh(even_if_not_fresher=is_time)
         self.hub.flush()
 
@@ -126,7 +129,7 @@ class Renderer:
         if self.hub.is_welcome:
             due = (self._pages.backlog.next_at(), self._calm.backlog.next_at())
             until = min((self._sweep_at, *(at for at in due if at is not None)))
-            pause = min(max(until - time.monotonic(), 0.0), SWEEP_SECONDS)
+            pause = 0.0 if self._calm.read else min(max(until - time.monotonic(), 0.0), SWEEP_SECONDS)
         fds = [fd for fd in (self.bus.fileno(), self.hub.fileno()) if fd is not None]
         select.select(fds, [], [], pause)
 
@@ -201,27 +204,44 @@ class Renderer:
 
     # --- rendering
 
-    def _render_due(self, now: float, watched: Watched) -> None:
-        backlog = watched.backlog
-        taken = backlog.take(now, BATCH)
-        if taken is None:
-            return
-        client_id, stream_ids = taken
+    def _render_due(self, now: float, watched: Watched, *, most: int = BATCH) -> None:
+        """Render what was read, `most` streams of it; where nothing is left of that, what is due is read first."""
         try:
-            with self.app.request_context(dict(self._environ)), tenant(client_id), reading() as session:
-                found = heads(session, stream_ids)
-                for stream_id in stream_ids:
-                    if stream_id not in found:
-                        backlog.drop(stream_id)
-                spans = {each: Span(each, *backlog.span(each, head.seq)) for each, head in found.items()}
-                happened = self._read(spans, found, session)
-                for stream_id in found:
-                    self._try(found[stream_id], spans[stream_id], happened, session, watched)
-                    if watched is self._pages:
-                        self.hub.flush()  # somebody looks at just this
+            if not watched.read:
+                watched.read = deque(self._read_due(now, watched.backlog))
+            if not watched.read:
+                return
+            with self._reading_as(watched.read[0].head.client_id) as session:
+                for _ in range(min(most, len(watched.read))):
+                    ready = watched.read.popleft()
+                    if watched.backlog.is_at_hand(ready.head.stream_id):
+                        self._try(ready, session, watched)
+                        if watched is self._pages:
+                            self.hub.flush()  # somebody looks at just this
         except SQLAlchemyError as error:
             log.warning("fragments_wait_for_database", extra={"reason": _first_line(error)})
-            backlog.sit_out(OUTAGE_PAUSE_SECONDS)
+            watched.read.clear()
+            watched.backlog.sit_out(OUTAGE_PAUSE_SECONDS)
+
+    @contextmanager
+    def _reading_as(self, client_id: UUID) -> Iterator[Session]:
+        with self.app.request_context(dict(self._environ)), tenant(client_id), reading() as session:
+            yield session
+
+    def _read_due(self, now: float, backlog: Backlog) -> list[Ready]:
+        """What is due of one client, as it is now."""
+        taken = backlog.take(now, BATCH)
+        if taken is None:
+            return []
+        client_id, stream_ids = taken
+        with self._reading_as(client_id) as session:
+            found = heads(session, stream_ids)
+            for stream_id in stream_ids:
+                if stream_id not in found:
+                    backlog.drop(stream_id)
+            spans = {each: Span(each, *backlog.span(each, head.seq)) for each, head in found.items()}
+            happened = self._read(spans, found, session)
+        return [Ready(head, spans[each], happened) for each, head in found.items()]
 
     def _read(self, spans: Mapping[int, Span], found: Mapping[int, Head], session: Session) -> dict[int, Any]:
         """What happened, for all streams at once; what cannot be read in company is read alone, when its turn comes."""
@@ -241,8 +261,8 @@ class Renderer:
                     session.rollback()
         return happened
 
-    def _try(self, head: Head, span: Span, happened: Mapping[int, Any], session: Session, watched: Watched) -> None:
-        backlog = watched.backlog
+    def _try(self, ready: Ready, session: Session, watched: Watched) -> None:
+        backlog, (head, span, happened) = watched.backlog, ready
         try:
             if span.seq > span.after_seq:
                 self._render(head.kind, span, happened, watched.topics)

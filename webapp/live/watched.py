@@ -1,11 +1,22 @@
 """Topics that somebody watches, whose they are, and what they have not been sent."""
 
 import time
-from collections import Counter
-from collections.abc import Collection
+from collections import Counter, deque
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from webapp.live.backlog import Backlog
+from webapp.live.frames import Span
+from webapp.live.sweep import Head
+
+
+class Ready(NamedTuple):
+    """A stream to be rendered: where it stood, its events, and what happened, as read with others."""
+
+    head: Head
+    span: Span
+    happened: Mapping[int, Any]
 
 
 class Watched:
@@ -14,6 +25,8 @@ class Watched:
     def __init__(self, pause_seconds: float = 0.0) -> None:
         self.topics: set[str] = set()
         self.backlog = Backlog(pause_seconds)
+        self.read: deque[Ready] = deque()
+        """What of the backlog is at hand, in the order in which it is rendered."""
         self._topics_of: Counter[UUID] = Counter()
         self._since: dict[UUID, float] = {}
 
