@@ -216,6 +216,8 @@ def test_who_wrote_on_an_older_listing_is_told_and_keeps_what_they_typed(make_ru
     assert answer.status_code == 409
     assert "was changed while you wrote" in answer.text
     assert 'value="My own pen"' in answer.text
+    theirs = answer.text[answer.text.index("As it is now") : answer.text.index("</dl>")]
+    assert re.findall(r'<dd class="prose">(.*?)</dd>', theirs) == ["Nothing", "20.00"]  # what is the same is left out
     db.session.rollback()
     assert (listing(run).price, listing(run).title) == ("20.00", "Nothing")
     [now] = re.findall(r'name="seen" value="([^"]+)"', answer.text)

@@ -128,9 +128,14 @@ def edit_listing(product_id: UUID) -> ResponseReturnValue:
     if found is None:
         raise NotFound("This product's listing is not written yet.")
     currency = session.get_one(Client, viewer.client_id).currency
-    form = Form({"title": found.title, "bullets": "\n".join(found.bullets), "description": found.description})
-    status = 200
-    form.values |= {"price": found.price or "" if found.currency == currency else "", "category": found.category or ""}
+    now = {
+        "title": found.title,
+        "price": found.price or "" if found.currency == currency else "",
+        "category": found.category or "",
+        "bullets": "\n".join(found.bullets),
+        "description": found.description,
+    }
+    form, theirs, status = Form(dict(now)), {}, 200
     if request.method == "POST":
         form = Form.of(request.form, "title", "bullets", "description", "category")
         texts, errors = edited.read(**form.values)
@@ -150,6 +155,7 @@ def edit_listing(product_id: UUID) -> ResponseReturnValue:
             except Conflict as error:
                 form.refuse(error)
                 status = 409
+                theirs = {name: value for name, value in now.items() if value.split() != form.values[name].split()}
             else:
                 flash(_("Saved. Later runs keep it.") if changed else _("Nothing was changed."), "success")
                 return redirect(url_for("pipeline.listing", product_id=product_id), 303)
@@ -161,6 +167,7 @@ def edit_listing(product_id: UUID) -> ResponseReturnValue:
         lines=BULLETS,
         currency=currency,
         seen=seen,
+        theirs=theirs,
     )
     return page, status
 
