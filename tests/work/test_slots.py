@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rq.exceptions import StopRequested
 from sqlalchemy import select, text
 
 from tests import servers
@@ -92,6 +93,15 @@ def test_a_killed_slots_work_is_taken_up_by_another_and_done_once(make_run, star
     wait_until(lambda: ended(run))
     assert (first_phase(run).crashes, first_phase(run).attempts) == (1, 2)
     assert times(run, "work.done") == 1
+
+
+def test_a_slot_that_was_drained_before_it_waited_takes_no_bell(app, client, monkeypatch):  # noqa: F811
+    queue.ring("heavy", [(client.id, 1)])
+    monkeypatch.setattr(slots, "_leave", threading.Event())
+    slots._leave.set()
+    with pytest.raises(StopRequested):
+        slots.Slot(["heavy"], connection=queue.redis()).dequeue_job_and_maintain_ttl(1)
+    assert queue.bells("heavy").count == 1
 
 
 def test_a_slot_answers_bells_beside_any_of_its_lanes_before_its_lanes(app, client):  # noqa: F811

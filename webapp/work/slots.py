@@ -58,7 +58,7 @@ class Slot(SimpleWorker):
         fronts = [queue.bells(queue.front(lane.name), self.connection) for lane in self.queues]
         lanes = [lane.key for lane in (*fronts, *self.queues)]
         while True:
-            if self._stop_requested:
+            if self._stop_requested or _leave.is_set():
                 raise StopRequested
             try:
                 self.heartbeat()
@@ -126,6 +126,7 @@ def run(app: Flask, lanes: list[str]) -> None:
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, lambda *_: tasks.draining.set())
     signal.signal(signal.SIGINT, lambda *_: tasks.draining.set())
+    signal.signal(signal.SIGUSR1, lambda *_: None)  # drained before it waits for a bell: `_leave` tells
     with app.app_context():
         _until_it_answers(refuse_privileged_login)
         _until_it_answers(lambda: _stand_by(lanes))
