@@ -126,10 +126,10 @@ def run(app: Flask, lanes: list[str]) -> None:
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, lambda *_: tasks.draining.set())
     signal.signal(signal.SIGINT, lambda *_: tasks.draining.set())
-    signal.signal(signal.SIGUSR1, lambda *_: None)  # drained before it waits for a bell: `_leave` tells
     with app.app_context():
         _until_it_answers(refuse_privileged_login)
         _until_it_answers(lambda: _stand_by(lanes))
+        signal.signal(signal.SIGUSR1, lambda *_: None)  # drained before it waits for a bell: `_leave` tells
         threading.Thread(target=_stay_seen, args=(app, lanes), name="seen", daemon=True).start()
         while not tasks.draining.is_set() and not _leave.is_set():
             try:
