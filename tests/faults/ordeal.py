@@ -147,7 +147,7 @@ def _suffer(stack: Stack, app: Flask, seed: int, seconds: float, runs: int, real
     processes = [
         *LIVE,
         *(dispatcher(f"dispatcher-{n}") for n in range(2)),
-        *(slot(f"slot-{n}", *lanes[n % 2], silent_s=watches[n // 2 % 2]) for n in range(slots)),
+        *(slot(f"slot-{n}", *lanes[n % 2], silent_s=watches[(n + n // 2) % 2]) for n in range(slots)),
     ]
     stack.add(processes)
     until(lambda: _answers(stack), 120, "the web server did not answer")

@@ -154,9 +154,10 @@ class Command:
         self._forget()
 
     def _forget(self) -> None:
-        if self._watch:
-            self._watch.close()
-        self._running = self._asked_at = self._watch = None
+        watch, self._watch = self._watch, None  # a signal may come in between: it is never closed twice
+        self._running = self._asked_at = None
+        if watch:
+            watch.close()
 
 
 class Tended:
