@@ -74,9 +74,8 @@ def settings(servers: Servers, database: str, *, var: Path, redis_number: int = 
 
 
 def environment(config: Config) -> dict[str, str]:
-    """With which a process of its own has the same settings."""
+    """Variables with which a process of its own has the same settings."""
     return {
-        **os.environ,
         "SECRET_KEY": config.secret_key,
         "DATABASE_URL": config.database_url,
         "DATABASE_APP_URL": config.database_app_url,

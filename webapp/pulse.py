@@ -14,8 +14,11 @@ EVERY_SECONDS = 1.0
 
 
 def start() -> None:
-    """Give a sign of life every second from now on, if whoever started this process looks for it."""
+    """Give a sign of life now and every second from now on, if whoever started this process looks for it."""
     if descriptor := os.environ.get(VARIABLE):
+        # The first one here: a process that stands still before its thread has run is missed as well.
+        with suppress(OSError):
+            os.write(int(descriptor), b".")
         threading.Thread(target=_beat, args=(int(descriptor),), name="pulse", daemon=True).start()
 
 

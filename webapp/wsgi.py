@@ -20,4 +20,4 @@ with exit_on_config_error(APP_LOAD_ERROR):
         except OperationalError as error:
             raise ConfigError(f"the database cannot be used: {str(error.orig).strip().splitlines()[0]}") from None
         db.engine.dispose()  # a server that forks after loading must not share connections
-templating.compile_all(app)
+        templating.compile_all(app)

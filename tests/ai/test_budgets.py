@@ -1,5 +1,6 @@
 """Budgets under races, on the real Postgres: what is reserved and spent never exceeds what a client allows."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -65,7 +66,7 @@ def test_threads_do_not_overdraw_a_budget(app, client, who):  # noqa: F811
 @pytest.mark.parametrize(("budget", "cap"), [("0.25", "100"), ("100", "0.25")])
 def test_processes_overdraw_neither_budget_nor_cap(app, client, who, budget, cap):  # noqa: F811
     set_terms(client, budget=budget, cap=cap)
-    env = servers.environment(app.extensions["lotline_config"])
+    env = os.environ | servers.environment(app.extensions["lotline_config"])
     claim = who.claim
     command = [sys.executable, "-m", "tests.ai.reserving", str(claim.client_id), str(who.product_id)]
     command += [str(claim.work_id), "30", "0.01"]

@@ -76,7 +76,7 @@ def start(quick, client) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     started: list[subprocess.Popen[bytes]] = []
 
     def go(command: tuple[str, ...], crash_at: str = "", **more: str) -> subprocess.Popen[bytes]:
-        full = {**servers.environment(quick), VARIABLE: crash_at, **more}
+        full = {**os.environ, **servers.environment(quick), VARIABLE: crash_at, **more}
         started.append(subprocess.Popen([sys.executable, *command], cwd=CLONE, env=full))
         return started[-1]
 

@@ -5,7 +5,10 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -17,14 +20,13 @@ from webapp.pulse import EVERY_SECONDS, Watch
 from webapp.supervisor import pool
 from webapp.supervisor.processes import PROCESSES, Command, Process, Tended
 
-SILENT_SECONDS = 2.5 * EVERY_SECONDS
+SILENT_SECONDS = 5 * EVERY_SECONDS
 BEATING = "import time; from webapp import pulse; pulse.start(); time.sleep(1000)"
 STUCK = "import re; from webapp import pulse; pulse.start(); re.match('(a*)*b', 'a' * 1000)"  # keeps Python's lock
 AFRESH = """
 import os, sys, time
 from webapp import pulse
 pulse.start()
-time.sleep(0.5)
 if sys.argv[1:] != ["again"]:
     os.execv(sys.executable, [*sys.orig_argv, "again"])
 time.sleep(1000)
@@ -45,6 +47,11 @@ class Ward:
         assert self.command._running is not None
         return self.command._running.pid
 
+    def await_first_sign(self) -> None:
+        watch = self.command._watch
+        assert watch is not None
+        wait_until(lambda: watch.silent_seconds() > 0)
+
     def tend_for(self, seconds: float, until: Callable[[], object] = lambda: False) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end and not until():
@@ -62,6 +69,7 @@ def ward(request: pytest.FixtureRequest) -> Iterator[Ward]:
 @pytest.mark.parametrize("ward", [BEATING], indirect=True)
 def test_one_that_is_frozen_is_ended_and_started_again(ward: Ward) -> None:
     before = ward.pid()
+    ward.await_first_sign()
     ward.tend_for(SILENT_SECONDS + 2)
     assert (ward.pid(), ward.said) == (before, [])
     os.kill(before, signal.SIGSTOP)
@@ -84,31 +92,60 @@ def test_one_that_begins_afresh_or_has_not_begun_is_left_alone(ward: Ward) -> No
     assert (ward.pid(), ward.said) == (before, [])
 
 
+def test_whoever_cannot_be_ended_at_once_keeps_nobody_else_waiting() -> None:
+    class Stubborn:
+        """Waits for a disk, say: it is struck, and goes on."""
+
+        name, struck = "stubborn", 0
+
+        def poll(self) -> int | None:
+            return -signal.SIGKILL if self.struck == 3 else None
+
+        def end_if_frozen(self) -> bool:
+            self.struck += 1
+            return True
+
+        def start(self) -> None: ...
+        def stop(self, grace_s: float | None = None) -> None: ...
+        def kill(self) -> None:
+            raise AssertionError("this waits for its end")
+
+    said: list[str] = []
+    tended = Tended(Stubborn(), said.append)
+    for _ in range(3):
+        tended.tend()
+        assert said == []
+    tended.tend()
+    assert said == ["stubborn gave no sign of life and was ended; starting it again in 0.5 s."]
+
+
 def test_time_in_which_nobody_looked_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     watch = Watch()
     os.write(watch.writing, b".")
     assert watch.silent_seconds() < EVERY_SECONDS
     later = time.monotonic() + 3600
-    monkeypatch.setattr("webapp.pulse.time.monotonic", lambda: later)  # the watcher itself was frozen
+    monkeypatch.setattr("webapp.pulse.time", SimpleNamespace(monotonic=lambda: later))  # the watcher itself was frozen
     assert watch.silent_seconds() <= 2 * EVERY_SECONDS
     watch.close()
     os.close(watch.writing)
 
 
 def test_nothing_is_left_open() -> None:
-    open_ones = Path("/proc/self/fd")
-    before = len([*open_ones.iterdir()])
+    before = _pipes()
     command = Command(Process("ward", (sys.executable, "-c", BEATING), grace_s=1, silent_s=1), os.environ, 2)
     for end in (command.kill, command.stop, command.kill):
         command.start()
+        assert _pipes() > before
         end()
-    assert len([*open_ones.iterdir()]) == before
+        assert _pipes() == before
 
 
 def test_every_process_of_ours_is_watched_but_the_web_which_watches_its_own(app: Flask) -> None:
-    config = app.extensions["lotline_config"]
+    config = replace(app.extensions["lotline_config"], lease_seconds=60)
     assert {process.name for process in PROCESSES if not process.silent_s} == {"web"}
-    assert all(process.silent_s >= config.lease_seconds for process in pool.processes(config))
+    silence = {process.name: process.silent_s for process in pool.processes(config)}
+    assert silence.pop("dispatcher") == 15
+    assert set(silence.values()) == {60}  # a slot is not ended while its lease may hold
 
 
 OURS = [process.command for process in PROCESSES if process.silent_s]
@@ -117,7 +154,7 @@ OURS += [(sys.executable, "worker.py", "slot", "light"), (sys.executable, "worke
 
 @pytest.mark.parametrize("command", OURS, ids=lambda command: " ".join(command[1:]))
 def test_ours_show_that_they_live(command: tuple[str, ...], app: Flask) -> None:
-    env = servers.environment(app.extensions["lotline_config"])
+    env = os.environ | servers.environment(app.extensions["lotline_config"])
     ours = Command(Process("ours", command, grace_s=1, silent_s=60), env, 2)
     ours.start()
     try:
@@ -126,6 +163,14 @@ def test_ours_show_that_they_live(command: tuple[str, ...], app: Flask) -> None:
         wait_until(lambda: _has_beaten(reading))
     finally:
         ours.kill()
+
+
+def _pipes() -> set[str]:
+    links = set()
+    for path in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # the look itself
+            links.add(str(path.readlink()))
+    return {link for link in links if link.startswith("pipe:")}
 
 
 def _has_beaten(descriptor: int) -> bool:

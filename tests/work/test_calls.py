@@ -1,5 +1,6 @@
 """External calls against a bank that counts: nothing is paid twice, whatever happens between intent and answer."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -268,7 +269,7 @@ def start_slot(app, client, bank):  # noqa: F811
     started = []
 
     def start(**env):
-        full = servers.environment(replace(config, lease_seconds=1.5, beat_seconds=0.3)) | env
+        full = os.environ | servers.environment(replace(config, lease_seconds=1.5, beat_seconds=0.3)) | env
         command = [sys.executable, "-m", "tests.work.paying_slot", "heavy", "light"]
         started.append(subprocess.Popen(command, env=full, stdout=subprocess.PIPE, text=True))
         return started[-1]

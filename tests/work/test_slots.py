@@ -1,5 +1,6 @@
 """Real slot processes: killed, frozen, asked to end, stopped in the middle. The work is done once all the same."""
 
+import os
 import re
 import signal
 import subprocess
@@ -44,7 +45,7 @@ def dispatcher(app, client):  # noqa: F811
 def start_slot(app, dispatcher):
     """Starts slot processes on the test's database; all are gone afterwards."""
     config = app.extensions["lotline_config"]
-    env = servers.environment(replace(config, lease_seconds=LEASE, beat_seconds=BEAT))
+    env = os.environ | servers.environment(replace(config, lease_seconds=LEASE, beat_seconds=BEAT))
     started: list[subprocess.Popen[bytes]] = []
 
     def start() -> subprocess.Popen[bytes]:

@@ -64,7 +64,7 @@ class Service(ABC):
         """None while it runs, else the exit code (0 if it never started)."""
         return self.process.poll() if self.process else 0
 
-    def is_frozen(self) -> bool:
+    def end_if_frozen(self) -> bool:
         """Never: a service is not watched for signs of life."""
         return False
 

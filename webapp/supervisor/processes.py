@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -82,8 +82,9 @@ class Program(Protocol):
     def poll(self) -> int | None:
         """None while it runs, else its exit code."""
 
-    def is_frozen(self) -> bool:
-        """Whether it runs, and yet has given no sign of life for too long. To be asked a few times a second."""
+    def end_if_frozen(self) -> bool:
+        """Whether it runs, and yet has given no sign of life for too long; then its end by force is under way, which is
+        not waited for: one that waits for a disk takes its time. To be asked a few times a second."""
 
     def stop(self, grace_s: float | None = None) -> None:
         """End it in order, after `grace_s` (its own measure by default) by force."""
@@ -129,9 +130,13 @@ class Command:
         finally:
             os.close(self._watch.writing)  # it has its own
 
-    def is_frozen(self) -> bool:
-        """Whether it runs, and yet has given no sign of life for `silent_s`."""
-        return self._watch is not None and self._watch.silent_seconds() > self._process.silent_s
+    def end_if_frozen(self) -> bool:
+        """Whether it runs, and yet has given no sign of life for `silent_s`; `poll` tells when it has ended."""
+        if not self._running or not self._watch or self._watch.silent_seconds() <= self._process.silent_s:
+            return False
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._running.pid, signal.SIGKILL)
+        return True
 
     def ask_to_end(self) -> None:
         """Send SIGTERM, once, and return at once: for several that are to end side by side before each is stopped."""
@@ -169,6 +174,7 @@ class Tended:
         self._say = say
         self._started_at = time.monotonic()
         self._due_at: float | None = None
+        self._was_frozen = False
 
     def tend(self) -> None:
         """Look after it; to be called a few times a second."""
@@ -177,15 +183,15 @@ class Tended:
             if now >= self._due_at:
                 self._restart()
         elif (code := self.program.poll()) is not None:
-            self._failed(_how_it_ended(code))
-        elif self.program.is_frozen():
-            self.program.kill()
-            self._failed("gave no sign of life and was ended")
+            self._failed("gave no sign of life and was ended" if self._was_frozen else _how_it_ended(code))
+        elif self.program.end_if_frozen():
+            self._was_frozen = True  # its end is seen in a later round: meanwhile the others are tended
         elif now - self._started_at > STEADY_SECONDS:
             self.failures = 0
 
     def _restart(self) -> None:
         self._due_at = None
+        self._was_frozen = False
         self._started_at = time.monotonic()
         try:
             self.program.start()
