@@ -1,5 +1,6 @@
 """Browsers that hold a socket on a page, lose it now and then, and remember what they show, fragment by fragment."""
 
+import difflib
 import random
 import re
 import threading
@@ -88,7 +89,7 @@ class Screen:
 
 
 def wrong(app: Flask, screen: Screen, watcher: Watcher) -> list[str]:
-    """What a screen shows otherwise than the database has it; ids of fragments and log lines."""
+    """What a screen shows otherwise than the database has it: ids of log lines, fragments and what differs in them."""
     with app.test_request_context(base_url=screen._person.url), tenant(watcher.client_id, watcher.user_id, "staff"):
         try:
             provider = Fragments(app.config["LIVE_PROVIDERS"]).of_topic(screen.topic)
@@ -102,5 +103,11 @@ def wrong(app: Flask, screen: Screen, watcher: Watcher) -> list[str]:
         if frame.key == "log":
             found += [line for line in LINE.findall(frame.html) if line not in screen.lines]
         elif match and screen.shown.get(match[1]) != (None if DELETE in frame.html else frame.html):
-            found.append(match[1])
+            found.append(f"{match[1]}: {_difference(screen.shown.get(match[1], ''), frame.html)}")
     return found if screen.is_live else [*found, "not live"]
+
+
+def _difference(shown: str, stored: str) -> str:
+    """The lines that differ, for whoever wants to know why."""
+    lines = difflib.unified_diff(shown.splitlines(), stored.splitlines(), n=0, lineterm="")
+    return " ".join(" ".join(line.split()) for line in lines)[:500]

@@ -275,6 +275,39 @@ def test_who_looks_at_a_product_that_is_removed_is_told_so(client, make_run, req
     assert [line.seq for line in lines] == sorted({line.seq for line in lines})
 
 
+def test_who_looks_at_an_earlier_run_is_told_when_its_product_goes_and_comes_back(client, make_run, request_like):
+    """Its own news may be rendered while the product is away; without more of them its page would say so for ever."""
+    run = make_run()
+    answer_bells()
+    with transaction() as session:
+        services.run_again(session, run.product_id, None)
+    before = fresh(Stream, run.stream_id).seq
+    with transaction() as session:
+        services.remove_product(session, run.product_id, None)
+    removed = fresh(Stream, run.stream_id).seq
+    gone, *_, line = frames_of(run.stream_id, before - 1, removed, lambda _: True)
+    assert "off the desk" in gone.html
+    assert "Product removed" in line.html
+    with transaction() as session:
+        services.put_back(session, run.product_id)
+    back = fresh(Stream, run.stream_id).seq
+    frames = frames_of(run.stream_id, removed, back, lambda _: True)
+    now = {frame.key: frame for frame in live.state(live.run_topic(run.id))}
+    assert frames[0].seq > gone.seq
+    assert frames[0] == now["head"]
+    assert "Open the newest run" in frames[0].html
+
+
+def test_late_news_of_an_earlier_run_take_no_row_off_the_desk(client, make_run, request_like):
+    run = make_run()
+    answer_bells()
+    with transaction() as session:
+        services.run_again(session, run.product_id, None)
+    with transaction() as session:
+        services.remove_product(session, run.product_id, None)
+    assert {frame.topic for frame in frames_of(run.stream_id, 1, 99, lambda _: True)} == {live.run_topic(run.id)}
+
+
 def test_a_page_that_is_far_behind_gets_the_log_whole(client, make_run, request_like):
     run = make_run()
     with transaction() as session:

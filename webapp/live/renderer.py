@@ -173,6 +173,7 @@ class Renderer:
     def _obey_hub(self) -> None:
         for message in self.hub.read():
             if isinstance(message, wire.Welcome):
+                self._forget_watchers()  # those of a hub before this one, however fast this one came
                 self._sweep_at = 0.0
             elif isinstance(message, wire.Watch):
                 self._watched(message.topic).add(message.topic, message.client_id)
@@ -181,8 +182,11 @@ class Renderer:
             elif isinstance(message, wire.Present):
                 self._check(message.held)
         if not self.hub.is_welcome:
-            self._pages.clear()
-            self._calm.clear()
+            self._forget_watchers()
+
+    def _forget_watchers(self) -> None:
+        self._pages.clear()
+        self._calm.clear()
 
     def _watched(self, topic: str) -> Watched:
         provider = self._fragments.of_topic(topic)

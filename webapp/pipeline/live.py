@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from flask import render_template
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.orm import Session, aliased
 
 from webapp.database import reading
 from webapp.live.frames import Frame, Span
@@ -127,17 +127,26 @@ def _log_lines(topic: str, run_id: UUID, news: log.News) -> list[Frame]:
     return [Frame(topic, "log", line.seq, parts.line(run_id, line, "afterbegin")) for line in reversed(news.lines)]
 
 
+_other = aliased(Run)
+_number_of_newest = (
+    select(func.max(_other.number)).where(_other.product_id == Run.product_id).correlate(Run).scalar_subquery()
+)
+_REMOVED = select(Run, Run.number == _number_of_newest).where(Run.stream_id == bindparam("stream_id"))
+
+
 def _gone(session: Session, span: Span, happened: Happened, watched: Callable[[str], bool]) -> list[Frame]:
     """The product was removed: its row leaves the desks. Its page keeps its log, in case it is put back."""
-    run = session.execute(select(Run).where(Run.stream_id == span.stream_id)).scalar_one_or_none()
+    row = session.execute(_REMOVED, {"stream_id": span.stream_id}).one_or_none()
     out: list[Frame] = []
-    if run is None:
+    if row is None:
         return out
+    run, is_newest = row
     topic = run_topic(run.id)
     if watched(topic):
         out.append(Frame(topic, "head", span.seq, render_template("pipeline/_gone.html", run=run, oob=REPLACE)))
         out += _log_lines(topic, run.id, happened.news)
-    for user_id in dict.fromkeys((None, run.created_by)):
+    # Only the newest run speaks for the product: what is told of an earlier one may come when it is back on the desk.
+    for user_id in dict.fromkeys((None, run.created_by)) if is_newest else ():
         its_desk = desk_topic(run.client_id, user_id)
         if watched(its_desk):
             out += [

@@ -18,7 +18,7 @@ from webapp.phases.facts import Analysis
 from webapp.pipeline import findings, outcomes, settling
 from webapp.pipeline.models import LABELS, Phase, PhaseName, Run, RunState
 from webapp.work import services as work
-from webapp.work.events import NewEvent, create_stream, record
+from webapp.work.events import NewEvent, create_stream, record, record_each
 from webapp.work.models import Work, WorkState
 from webapp.work.priority import Priority
 
@@ -180,7 +180,7 @@ def remove_product(session: Session, product_id: UUID, user_id: UUID | None) -> 
     product.deleted_by = user_id
     session.flush()
     _change(session, run.id, state=RunState.STOPPED if was_active else run.state, is_latest=False)
-    record(run.client_id, run.stream_id, NewEvent("run.removed", "Product removed"))
+    _tell_all(session, run, NewEvent("run.removed", "Product removed"))
     return run
 
 
@@ -209,8 +209,15 @@ def put_back(session: Session, product_id: UUID) -> Run:
     product.deleted_at = product.deleted_by = None
     session.flush()
     _change(session, run.id, is_latest=True)
-    record(run.client_id, run.stream_id, NewEvent("run.put_back", "Product put back"))
+    _tell_all(session, run, NewEvent("run.put_back", "Product put back"))
     return run
+
+
+def _tell_all(session: Session, newest: Run, event: NewEvent) -> None:
+    """What happened to the whole product is news on the pages of its earlier runs as well."""
+    earlier = select(Run.stream_id).where(Run.product_id == newest.product_id, Run.id != newest.id)
+    record_each(session, newest.client_id, [(stream_id, event) for stream_id in session.scalars(earlier)])
+    record(newest.client_id, newest.stream_id, event)
 
 
 def locked_product(session: Session, product_id: UUID) -> tuple[Product, Run]:
