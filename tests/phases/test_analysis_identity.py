@@ -291,6 +291,45 @@ def test_the_name_without_a_record_is_the_largest_text_with_little_confidence():
     assert all(entry.box is not None and entry.photo_id == "p1" for entry in name.evidence)
 
 
+def label_line(text, *, height, photo="p1", width=0.6, top=0.1, confidence=95):
+    return TextLine(
+        photo_id=photo, text=text, confidence=confidence, box=Box(left=0.1, top=top, width=width, height=height)
+    )
+
+
+def named(*label):
+    return fields.name_field(identify([], [], {}, Label(label), Hints(), Known()), Hints())
+
+
+def test_a_second_photo_of_an_unknown_product_does_not_double_its_name():
+    front = label_line("NORDVIK", height=0.1), label_line("Trail Mix", height=0.08, top=0.3)
+    again = [msgspec.structs.replace(line, photo_id="p2") for line in front]
+    twice = label_line("nordvik", height=0.09, top=0.6)
+    assert named(*front).value == named(*front, *again).value == named(*front, twice).value == "NORDVIK Trail Mix"
+
+
+@pytest.mark.parametrize(
+    "matter",
+    [
+        "INGREDIENTS: oats, raisins",
+        "Zutaten: Hafer, Rosinen",
+        "À consommer de préférence avant le",
+        "NET WEIGHT 500 g",
+        "www.nordvik.example",
+        "A handful of it gives you strength on any path",
+    ],
+)
+def test_what_is_there_to_be_read_is_no_name(matter):
+    name = label_line("Trail Mix", height=0.05)
+    assert named(name, label_line(matter, height=0.09, top=0.5)).value == "Trail Mix"
+    assert named(label_line(matter, height=0.09)).value is None
+
+
+def test_small_print_that_runs_upwards_is_not_taller_than_the_name():
+    sideways = label_line("Best of the north", width=0.02, height=0.7)
+    assert named(label_line("Trail Mix", height=0.05), sideways).value == "Trail Mix"
+
+
 def test_every_field_of_a_known_product_has_evidence():
     answer = found(code(), label=BOTTLE_LABEL)
     brand, brands = fields.brand_field(answer, ["Nordvik", "Lumenaris"])

@@ -19,3 +19,12 @@ COLOURS = {
     "bleu": "Blue", "vert": "Green", "jaune": "Yellow", "nero": "Black", "bianco": "White", "rosso": "Red",
 }  # fmt: skip
 """Colour words of the languages that labels here are in, with the English name that listings use."""
+
+READING_MATTER = (
+    "ingred", "zutat", "contien", "conten", "contain", "enthalt", "inhalt", "allerg", "nutri", "nahrw", "valeur",
+    "energ", "kcal", "protei", "glucid", "lipid", "conserv", "konserv", "consom", "consum", "haltbar", "mindest",
+    "aufbewahr", "kuhl", "store", "storage", "before", "avant", "weight", "poids", "peso", "gewicht", "netto",
+    "fabriqu", "fabricad", "produced", "produit", "hergestellt", "manufactur", "distribu", "import", "www", "http",
+    "prepara", "zubereit", "instruc", "direction", "recycl", "warning", "caution", "achtung", "attention", "servic",
+)  # fmt: skip
+"""How words begin that stand in what is to be read on a label (ingredients, advice, addresses), not in a name."""

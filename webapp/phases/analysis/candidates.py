@@ -163,7 +163,7 @@ def _has_code(record: Record, among: frozenset[str]) -> bool:
 def _queries(label: Label, hints: Hints, reference: Reference) -> list[str]:
     """What to search for, without repetitions: what was typed, the headline, the brand with it, its lines, and what
     else stands on the label, the tallest first."""
-    headline = [line.text for line in label.headline(4)]
+    headline = [line.text for line in label.prominent(4)]
     joined = " ".join(headline)
     brands = brand_on_label(label, reference.brands())[:1]
     queries = [f"{hints.name or ''} {hints.model or ''}".strip(), joined]

@@ -9,6 +9,7 @@ from rapidfuzz import fuzz, process
 
 from webapp.lib.text import fold
 from webapp.phases.facts import TextLine
+from webapp.phases.vocabulary import READING_MATTER
 
 WORD = re.compile(r"[^\W_]+")
 FILLER = frozenset(
@@ -18,6 +19,8 @@ LEAST_DIGITS = 6
 """Digits in a row from which a piece of a number tells anything: fewer are found in dates and tables."""
 PIECE = 10
 """Digits in a row from which a printed piece stands for a whole number: few products share so many."""
+NAME_LINES, NAME_WORDS = 3, 6
+"""Lines that make up a name at most, and words that such a line has at most: more are a sentence."""
 ALIKE = 84
 """Similarity (0..100) from which a longer word counts as the same, misread letters included."""
 
@@ -123,10 +126,37 @@ class Label:
         best = max(self.lines, key=shown, default=None)
         return best if best is not None and shown(best) else None
 
-    def headline(self, count: int = 3) -> list[TextLine]:
+    def prominent(self, count: int) -> list[TextLine]:
         """The most prominent lines in reading order: tall letters, surely read, with at least three letters."""
-        readable = [
-            line for line in self.lines if line.confidence >= 70 and sum(sign.isalpha() for sign in line.text) >= 3
-        ]
-        tallest = sorted(readable, key=lambda line: -line.box.height)[:count]
-        return [line for line in self.lines if line in tallest and line.box.height >= 0.5 * tallest[0].box.height]
+        return _tallest([line for line in self.lines if _is_readable(line)], self.lines, count)
+
+    def headline(self) -> list[TextLine]:
+        """What the label may call the product, in reading order: the most prominent lines of the photo with the tallest
+        letters that are no reading matter, each text once. Another photo of it would only say the same again."""
+        named = [line for line in self.lines if _is_readable(line) and _may_name(line)]
+        first = max(named, key=_letter_height, default=None)
+        if first is None:
+            return []
+        shown = [line for line in named if line.photo_id == first.photo_id]
+        once = list({fold(line.text): line for line in reversed(shown)}.values())
+        return _tallest(once, self.lines, NAME_LINES)
+
+
+def _is_readable(line: TextLine) -> bool:
+    return line.confidence >= 70 and sum(sign.isalpha() for sign in line.text) >= 3
+
+
+def _may_name(line: TextLine) -> bool:
+    said = words(line.text)
+    return len(said) <= NAME_WORDS and not any(word.startswith(READING_MATTER) for word in said)
+
+
+def _letter_height(line: TextLine) -> float:
+    """Of a line that runs upwards as well."""
+    return min(line.box.height, line.box.width)
+
+
+def _tallest(lines: Sequence[TextLine], order: Sequence[TextLine], count: int) -> list[TextLine]:
+    """The `count` tallest of the lines in that order, but none below half of the tallest."""
+    tallest = sorted(lines, key=lambda line: -_letter_height(line))[:count]
+    return [line for line in order if line in tallest and _letter_height(line) >= 0.5 * _letter_height(tallest[0])]
