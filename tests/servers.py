@@ -102,7 +102,8 @@ def drop_database(servers: Servers, name: str) -> None:
 
 def disconnect(app: Flask) -> None:
     """Close the app's idle connections to its database."""
-    from webapp.database import db, system_engine
+    from webapp.database import db
+    from webapp.engines import system_engine
 
     with app.app_context():
         db.session.remove()

@@ -15,6 +15,7 @@ from webapp import (
     cli,
     config,
     database,
+    engines,
     error_pages,
     headers,
     health,
@@ -82,7 +83,7 @@ def create_app(settings: Config | None = None) -> Flask:
     app = Flask("webapp", root_path=str(assets.ROOT / "webapp"), template_folder="../templates", static_folder=None)
     templating.init_app(app)
     _configure(app, settings)
-    database.init_app(app, settings)
+    engines.init_app(app, settings)
     queue.init_app(app, settings.redis_url)
     sources.init_app(app, os.environ)
     configured.init_app(app, os.environ)

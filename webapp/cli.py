@@ -18,7 +18,8 @@ from webapp.audit.services import SYSTEM
 from webapp.calibration.commands import fit_calibration_command
 from webapp.catalog.models import Catalog
 from webapp.config import Config
-from webapp.database import db, system_engine, tenant, transaction
+from webapp.database import db, tenant, transaction
+from webapp.engines import system_engine
 from webapp.errors import ConfigError, DomainError, Invalid, NotFound
 from webapp.pipeline.commands import train_matcher_command
 from webapp.providers.commands import import_offers_command, import_rates_command, import_sales_command

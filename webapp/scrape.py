@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from webapp import metrics, processes
 from webapp.access.guard import bare
 from webapp.config import Config
-from webapp.database import system_engine
+from webapp.engines import system_engine
 from webapp.watching import state
 
 log = logging.getLogger(__name__)

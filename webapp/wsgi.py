@@ -5,7 +5,8 @@ from sqlalchemy.exc import OperationalError
 from webapp import logs, templating
 from webapp.app import create_app
 from webapp.config import exit_on_config_error
-from webapp.database import db, refuse_privileged_login
+from webapp.database import db
+from webapp.engines import refuse_privileged_login
 from webapp.errors import ConfigError
 
 APP_LOAD_ERROR = 4

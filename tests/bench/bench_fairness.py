@@ -24,7 +24,8 @@ from tests.bench import stack
 from webapp import create_app
 from webapp.access.models import Client
 from webapp.catalog.models import Catalog, Product
-from webapp.database import new_id, system_engine, tenant, transaction
+from webapp.database import new_id, tenant, transaction
+from webapp.engines import system_engine
 from webapp.pipeline.services import start_run
 from webapp.work.priority import Priority
 

@@ -22,7 +22,8 @@ from webapp import create_app, queue
 from webapp.access import sessions
 from webapp.access.models import Client, Role, User
 from webapp.audit.services import SYSTEM
-from webapp.database import after_commit, before_commit, system_engine, tenant, transaction
+from webapp.database import after_commit, before_commit, tenant, transaction
+from webapp.engines import system_engine
 from webapp.phases import facts, listing, market, seo
 from webapp.pipeline import findings, outcomes, services
 from webapp.pipeline.models import PhaseName

@@ -6,7 +6,8 @@ from threading import Barrier
 import pytest
 from sqlalchemy import event, text
 
-from webapp.database import db, system_engine
+from webapp.database import db
+from webapp.engines import system_engine
 from webapp.supervisor.gunicorn_conf import threads as THREADS
 
 

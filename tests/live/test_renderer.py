@@ -19,7 +19,7 @@ from sqlalchemy import text
 import webapp.models  # noqa: F401 - the migrations compare with all of them
 from tests.live import tiny_provider
 from tests.waiting import wait_until
-from webapp import config, database, metrics, queue
+from webapp import config, engines, metrics, queue
 from webapp.database import db, tenant, transaction
 from webapp.embedded import Home, Postgres, Redis
 from webapp.live import backlog, bus, wire
@@ -53,7 +53,7 @@ def app(services):
     app = Flask("tests")
     app.extensions["lotline_config"] = settings
     app.config["LIVE_PROVIDERS"] = dict.fromkeys(("run", "client"), "tests.live.tiny_provider")
-    database.init_app(app, settings)
+    engines.init_app(app, settings)
     queue.init_app(app, services.redis.url)
     flask_migrate.Migrate(app, db, directory=str(ROOT / "migrations"))
     with app.app_context():
@@ -72,7 +72,7 @@ class World:
 
     def new_client(self):
         client_id = uuid4()
-        owner = database.create_engine(self.app.extensions["lotline_config"].database_url)
+        owner = engines.create_engine(self.app.extensions["lotline_config"].database_url)
         with owner.begin() as connection:
             connection.execute(
                 text("INSERT INTO clients (id, name, slug) VALUES (:id, 'A client', :slug)"),

@@ -9,7 +9,8 @@ import pytest
 from tests.factories import make_member
 from tests.pipeline.conftest import answer_bells
 from webapp.access.models import Client
-from webapp.database import system_engine, tenant, transaction
+from webapp.database import tenant, transaction
+from webapp.engines import system_engine
 from webapp.phases.facts import Condition, Offer
 from webapp.phases.rates_csv import DatedRate
 from webapp.pipeline.models import PhaseName

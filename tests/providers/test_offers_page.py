@@ -13,7 +13,8 @@ from tests.providers import ebay_server
 from tests.providers.test_ebay import configured
 from webapp.access.models import Role
 from webapp.audit.models import AuditEntry
-from webapp.database import reading, system_engine, tenant, transaction
+from webapp.database import reading, tenant, transaction
+from webapp.engines import system_engine
 from webapp.phases.rates_csv import DatedRate
 from webapp.providers import rates
 from webapp.providers.models import Offer

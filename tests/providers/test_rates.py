@@ -9,7 +9,8 @@ from sqlalchemy.exc import ProgrammingError
 
 from tests import factories
 from webapp.audit.models import AuditEntry
-from webapp.database import reading, system_engine, tenant
+from webapp.database import reading, tenant
+from webapp.engines import system_engine
 from webapp.phases import rates_csv
 from webapp.phases.facts import Rate
 from webapp.phases.rates_csv import DatedRate, TableError

@@ -6,7 +6,8 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
 from tests.pipeline.conftest import client, make_run  # noqa: F401 - fixtures
-from webapp.database import db, is_outage, transaction
+from webapp.database import db, transaction
+from webapp.engines import is_outage
 from webapp.pipeline.models import Phase
 from webapp.work import tasks
 from webapp.work.models import Work

@@ -6,7 +6,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from tests.factories import make_client
-from webapp.database import db, is_outage, tenant, transaction
+from webapp.database import db, tenant, transaction
+from webapp.engines import is_outage
 from webapp.statements import Statement
 from webapp.together import read_together
 

@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, delete, func, select, text, update
 from webapp.access.models import Role, UserSession
 from webapp.access.tokens import digest, new_token
 from webapp.audit.services import MAX_USER_AGENT, Actor
-from webapp.database import after_commit, db, system_engine
+from webapp.database import after_commit, db
+from webapp.engines import system_engine
 from webapp.live.bus import publish_revoked
 from webapp.statements import Statement
 

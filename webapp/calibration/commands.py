@@ -6,7 +6,8 @@ from sqlalchemy import select
 from webapp.access.models import Client
 from webapp.audit.services import SYSTEM
 from webapp.calibration import services
-from webapp.database import reading, system_engine, tenant
+from webapp.database import reading, tenant
+from webapp.engines import system_engine
 from webapp.errors import NotFound
 
 

@@ -29,7 +29,8 @@ from werkzeug.utils import import_string
 
 from webapp import logs, metrics, pulse, queue
 from webapp.config import Config, exit_on_config_error
-from webapp.database import idle_seconds, reading, refuse_privileged_login, system_engine, tenant
+from webapp.database import reading, tenant
+from webapp.engines import idle_seconds, refuse_privileged_login, system_engine
 from webapp.live import wire
 from webapp.live.backlog import Backlog
 from webapp.live.bus import Bus, Connected, Heard, SessionsRevoked, StreamChanged

@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from webapp.access.models import Client
 from webapp.audit import services as audit
-from webapp.database import reading, system_engine, tenant, transaction
+from webapp.database import reading, tenant, transaction
+from webapp.engines import system_engine
 from webapp.errors import DomainError, NotFound
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from webapp.access.models import Client
 from webapp.audit import services as audit
-from webapp.database import system_engine, tenant, transaction
+from webapp.database import tenant, transaction
+from webapp.engines import system_engine
 from webapp.errors import DomainError, NotFound
 from webapp.phases import offers_csv, rates_csv
 from webapp.phases.offers_csv import OffersFile, Problem

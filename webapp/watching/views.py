@@ -14,7 +14,8 @@ from webapp.access.forms import parse_id
 from webapp.access.guard import current_actor, current_viewer, needs
 from webapp.access.models import Role
 from webapp.access.sessions import Viewer
-from webapp.database import db, system_engine, transaction
+from webapp.database import db, transaction
+from webapp.engines import system_engine
 from webapp.errors import Forbidden, Invalid, NotFound
 from webapp.pipeline.models import PhaseName
 from webapp.together import read_together

@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from webapp import metrics, queue, storage
 from webapp.config import Config
 from webapp.crashpoints import crash_point
-from webapp.database import system_engine
+from webapp.engines import system_engine
 from webapp.statements import Statement
 from webapp.work import circuits, registry
 from webapp.work.dealing import WINDOWS, Dealer, Lane

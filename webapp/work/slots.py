@@ -25,7 +25,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import queue
 from webapp.config import SLOT_PLACE, Config
-from webapp.database import db, refuse_privileged_login
+from webapp.database import db
+from webapp.engines import refuse_privileged_login
 from webapp.queue import wake
 from webapp.work import registry, tasks
 

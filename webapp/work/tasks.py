@@ -14,7 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from webapp import metrics
 from webapp.config import Config
 from webapp.crashpoints import crash_point
-from webapp.database import db, is_outage, tenant, transaction
+from webapp.database import db, tenant, transaction
+from webapp.engines import is_outage
 from webapp.errors import CircuitOpen, DomainError, PermanentError, RetryLater
 from webapp.logs import bound
 from webapp.work import kinds, services
