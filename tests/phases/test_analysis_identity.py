@@ -301,6 +301,76 @@ def named(*label):
     return fields.name_field(identify([], [], {}, Label(label), Hints(), Known()), Hints())
 
 
+def test_a_doubtful_number_gives_way_to_the_one_of_the_record_that_the_words_name():
+    """A record that was found by its words says nothing for a number of another product."""
+    other = msgspec.structs.replace(BOTTLE, gtin14=OTHER)
+    doubtful = code(decoders=("zbar",), votes=1, runner_up=2)
+    answer = found(doubtful, label=BOTTLE_LABEL, known=[other])
+    number = fields.gtin_field(answer, bars_seen=True)
+    assert answer.best is not None
+    assert (number.value, number.confidence <= 60) == (OTHER, True)
+    assert [entry.value for entry in number.alternatives] == [NUMBER]
+    sure = fields.gtin_field(found(code(), label=BOTTLE_LABEL, known=[other]), bars_seen=True)
+    assert sure.value == NUMBER
+
+
+def test_what_only_a_suspected_number_shows_is_counted_among_the_witnesses():
+    def witnesses(answer):
+        return assess(answer, (), {}, ()).witnesses
+
+    read = witnesses(found(label=BOTTLE_LABEL, doubtful=[code(decoders=("zbar",), votes=2)]))
+    assert (read["votes"], read["decoders"], read["photos"]) == (2, 1, 1)
+    printed = witnesses(found(label=(*BOTTLE_LABEL, gtin.written(NUMBER))))
+    assert (printed["votes"], printed["printed"], printed["photos"]) == (0, 1, 1)
+
+
+def test_printed_digits_that_bear_out_the_bars_are_shown_where_they_stand():
+    number = fields.gtin_field(found(code(), label=("Nordvik", gtin.written(NUMBER))), bars_seen=False)
+    [printed] = [entry for entry in number.evidence if entry.kind == "text"]
+    assert printed.box is not None
+    assert "printed on the label" in printed.says
+
+
+def test_an_in_store_number_is_said_to_be_one():
+    number = fields.gtin_field(found(code(complete("02123456"))), bars_seen=False)
+    assert "in-store" in number.evidence[0].says
+
+
+@pytest.mark.parametrize(("typed", "word"), [("Unused camera bag", None), ("Camera bag, used", "used")])
+def test_a_condition_is_a_word_of_its_own(typed, word):
+    assert fields.condition_field(Hints(name=typed), Label(())).value == word
+
+
+@pytest.mark.parametrize(
+    ("typed", "is_shown"), [("NV-750", True), ("NV750", True), ("75", False), ("50", False), ("-", False)]
+)
+def test_a_typed_model_is_confirmed_by_words_of_its_own_only(typed, is_shown):
+    model = fields.model_field(found(label=BOTTLE_LABEL, known=()), Hints(model=typed))
+    assert (model.confidence == 90) is is_shown
+    assert all(fields.fold(other.value) != fields.fold(typed) for other in model.alternatives)
+
+
+def test_a_category_is_the_records_own_and_those_of_others_are_only_offered():
+    known = fields.category_field(found(code(), label=BOTTLE_LABEL))
+    assert (known.value, known.trusted) == ("Bottles", "Bottles")
+    assert {entry.kind for entry in known.evidence} == {"catalog"}
+    alike = found(
+        label=("Nordvik Trail",), known=[BOTTLE, msgspec.structs.replace(BOTTLE, id="r9", name="Nordvik Trail Mug")]
+    )
+    loose = fields.category_field(alike)
+    assert loose.trusted is None
+
+
+def test_few_signs_are_no_guess():
+    name = fields.name_field(found(label=("CE", "EU")), Hints())
+    assert name.value is None
+
+
+def test_a_photo_that_cannot_be_opened_was_not_looked_at():
+    field = fields.unread(fields.gtin_field(found(), bars_seen=False))
+    assert "could be opened" in field.evidence[0].says
+
+
 def test_a_second_photo_of_an_unknown_product_does_not_double_its_name():
     front = label_line("NORDVIK", height=0.1), label_line("Trail Mix", height=0.08, top=0.3)
     again = [msgspec.structs.replace(line, photo_id="p2") for line in front]
@@ -340,7 +410,7 @@ def test_every_field_of_a_known_product_has_evidence():
     number = fields.gtin_field(answer, bars_seen=True)
     assert (number.value, number.confidence >= 95) == (NUMBER, True)
     assert {entry.kind for entry in number.evidence} == {"barcode", "catalog"}
-    assert [entry.value for entry in fields.categories(answer)] == ["Bottles"]
+    assert fields.category_field(answer).value == "Bottles"
     for field in (brand, model, number):
         assert field.evidence
         assert all(entry.says.endswith(".") for entry in field.evidence)

@@ -6,7 +6,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.phases.test_calibration import history
 from tests.pipeline import judging
+from webapp.phases.calibration import calibrated
+from webapp.phases.calibration.fitting import fit
 from webapp.phases.facts import Field
 from webapp.phases.rules import KeyKind, Ruling, keys_of, ruled, used_in
 
@@ -63,3 +66,11 @@ def test_a_product_without_number_and_brand_has_no_keys():
 def test_the_order_of_rules_makes_no_difference_and_none_builds_on_another(rules):
     after = ruled(judging.found(70), rules)
     assert (after.name.value, after.brand.value) == ("Kettle K1", "Other")
+
+
+def test_a_calibrator_leaves_what_a_rule_put_there_as_it_is():
+    """It was fitted to values that the machine found itself."""
+    found = ruled(judging.found(70), [ruling()])
+    fitted = fit(history(400, worth=0.6), version=7)
+    assert calibrated(found, fitted, 80).name == found.name
+    assert calibrated(judging.found(70), fitted, 80).name != judging.found(70).name

@@ -55,6 +55,7 @@ def test_disagreement_is_an_alternative_where_there_is_more_than_a_guess():
     found, _ = look(analysis(path=Path.WORDS_RECORD, name=name))
     assert (found.name.value, found.name.confidence) == ("Braun kettle", 70)
     assert [other.value for other in found.name.alternatives] == ["a", "b", "Philips HD9350 kettle"]
+    assert [other.written_by for other in found.name.alternatives] == ["machine", "machine", "model"]
     assert found.name.evidence[-1].kind == "model"
 
 

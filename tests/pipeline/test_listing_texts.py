@@ -13,7 +13,7 @@ from tests.pipeline.conftest import answer_bells, client, fresh, make_run  # noq
 from webapp.access.models import Role
 from webapp.catalog.models import Product
 from webapp.database import db, transaction
-from webapp.phases.facts import Alternative, Listing
+from webapp.phases.facts import Field, Listing
 from webapp.phases.listing.edited import with_edited
 from webapp.phases.listing.missing import NO_CATEGORY, NO_PRICE
 from webapp.pipeline import findings, services, settling
@@ -256,4 +256,4 @@ def test_a_category_that_a_person_wrote_stays_in_the_product_while_it_is_run_aga
 def findings_of_analysis(run):
     with transaction() as session:
         found = findings.read_all(session, run.id)[1][PhaseName.ANALYSIS]
-    return msgspec.structs.replace(found, categories=(Alternative(value="Other", confidence=90),))
+    return msgspec.structs.replace(found, category=Field(value="Other", confidence=90))

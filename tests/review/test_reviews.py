@@ -1,5 +1,6 @@
 """The review queue and desk, as reviewers use them, alone and two at a time."""
 
+import msgspec
 import pytest
 from sqlalchemy import select
 
@@ -9,7 +10,7 @@ from webapp.audit.models import AuditEntry
 from webapp.catalog.models import Product
 from webapp.database import db, transaction
 from webapp.phases.facts import Analysis, Field
-from webapp.pipeline import settling
+from webapp.pipeline import findings, settling
 from webapp.pipeline.models import PhaseName, Run, RunState
 from webapp.review.models import Review
 
@@ -143,3 +144,21 @@ def analysis_named(name):
     return Analysis(
         name=Field(value=name, confidence=90), model=nothing, brand=nothing, condition=nothing, gtin=nothing
     )
+
+
+def test_what_a_model_wrote_is_no_claim_of_the_machine(reviewer, waiting):
+    """Calibrators learn from decisions: a model's good or bad name says nothing about the machine's own evidence."""
+    [run, _] = waiting
+    with transaction() as session:
+        places, found = findings.read_all(session, run.id)
+        analysis = found[PhaseName.ANALYSIS]
+        name = msgspec.structs.replace(analysis.name, value="A model's kettle", written_by="model")
+        place = places[PhaseName.ANALYSIS]
+        changed = msgspec.structs.replace(analysis, name=name)
+        findings.write(session, run.client_id, place.phase_id, 1, 1, changed)
+    reviewer.submit(f"/reviews/{run.id}/decision", GOOD)
+    db.session.rollback()
+    review = db.session.execute(select(Review).where(Review.run_id == run.id)).scalar_one()
+    assert (review.decision, review.before["name"], review.after["name"]) == ("corrected", None, "Kettle K1")
+    old = db.session.execute(select(AuditEntry.old).where(AuditEntry.action == "review_corrected")).scalar_one()
+    assert old["name"] == "A model's kettle"

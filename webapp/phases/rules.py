@@ -63,6 +63,11 @@ def used_in(found: Analysis) -> set[str]:
     return {item.record_id for field in fields for item in field.evidence if item.kind == "rule" and item.record_id}
 
 
+def is_ruled(field: Field) -> bool:
+    """Whether a rule put the value there: what the machine had found before says nothing of it."""
+    return any(item.kind == "rule" and item.record_id for item in field.evidence)
+
+
 def _changed(field: Field, ruling: Ruling) -> Field:
     was = f"“{field.value}”" if field.value else "nothing"
     says = f"A rule accepted by {ruling.by} on {ruling.on:%d %b %Y} puts this in the place of {was}."

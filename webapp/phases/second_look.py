@@ -89,7 +89,8 @@ def _beside(field: Field, said: str | None, by: str, label: str, *, may_replace:
     evidence = f"{by} takes it for “{said}”."
     confidence = ON_LABEL if contains_words(label, said) else ALONE
     if field.value is not None and not may_replace:
-        others = (*field.alternatives[:2], Alternative(value=said, confidence=min(confidence, field.confidence)))
+        confidence = min(confidence, field.confidence)
+        others = (*field.alternatives[:2], Alternative(value=said, confidence=confidence, written_by="model"))
         known = any(_agree(other.value, said) for other in field.alternatives)
         return _with(field, evidence, field.alternatives if known else others)
     others = field.alternatives[:3]

@@ -28,3 +28,6 @@ READING_MATTER = (
     "prepara", "zubereit", "instruc", "direction", "recycl", "warning", "caution", "achtung", "attention", "servic",
 )  # fmt: skip
 """How words begin that stand in what is to be read on a label (ingredients, advice, addresses), not in a name."""
+
+NET_CONTENT = ("net", "poids", "peso", "gewicht", "inhalt", "conten", "volume", "nettovekt", "fullmeng")
+"""How words begin by which a label calls a size its net content."""

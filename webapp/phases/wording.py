@@ -16,8 +16,6 @@ NAME_LIMIT = 300
 CATEGORY_LIMIT = 200
 SHORT_LIMIT = 80
 DETAILS_LIMIT = 500
-TRUST = 60
-"""Confidence from which a brand or category of the market stands in for one that the product itself lacks."""
 
 _MEASURE_NAMES = {
     "volume": "Volume", "weight": "Weight", "length": "Size", "storage": "Storage capacity", "power": "Power",
@@ -112,8 +110,8 @@ def known(identity: Identity, analysis: Analysis | None, market: Market) -> Know
     model = _said(identity.model, SHORT_LIMIT)
     name = title_case(_said(identity.name, NAME_LIMIT), keep=(brand, model))
     category = _said(identity.category, CATEGORY_LIMIT) or _trusted(market.category, CATEGORY_LIMIT)
-    if not category and analysis and analysis.categories and analysis.categories[0].confidence >= TRUST:
-        category = _said(analysis.categories[0].value, CATEGORY_LIMIT)
+    if not category and analysis:
+        category = _trusted(analysis.category, CATEGORY_LIMIT)
     return Known(
         name=name,
         brand=brand,
@@ -123,7 +121,7 @@ def known(identity: Identity, analysis: Analysis | None, market: Market) -> Know
         condition_details=_said(analysis.condition_details if analysis else None, DETAILS_LIMIT),
         gtin14=gtin.try_normalise(identity.gtin14) if identity.gtin14 else None,
         sku=_said(identity.sku, SHORT_LIMIT),
-        sizes=_sizes(f"{name} {model}"),
+        sizes=_sizes(f"{name} {model}") or (_sizes(_trusted(analysis.size, SHORT_LIMIT)) if analysis else ()),
         pack=measures.pack_size(name),
         colours=tuple(dict.fromkeys(COLOURS[word] for word in words(name) if word in COLOURS)),
         carried=_carried(analysis) if analysis else (),
@@ -131,8 +129,8 @@ def known(identity: Identity, analysis: Analysis | None, market: Market) -> Know
 
 
 def _carried(analysis: Analysis) -> tuple[tuple[str, str], ...]:
-    found = {entry.key: entry.field for entry in analysis.carried if entry.field.confidence >= TRUST}
-    return tuple((name, found[key].value or "") for key, name in _CARRIED_NAMES.items() if key in found)
+    found = {entry.key: entry.field.trusted for entry in analysis.carried}
+    return tuple((name, said) for key, name in _CARRIED_NAMES.items() if (said := found.get(key)))
 
 
 def leaf(category: str) -> str:
@@ -184,7 +182,7 @@ def _said(text: str | None, limit: int) -> str:
 
 
 def _trusted(field: Field, limit: int) -> str:
-    return _said(field.value, limit) if field.confidence >= TRUST else ""
+    return _said(field.trusted, limit)
 
 
 def _sizes(text: str) -> tuple[tuple[str, str], ...]:

@@ -9,13 +9,16 @@ from psycopg.types.json import Jsonb
 from sqlalchemy.orm import Session
 
 from webapp.catalog import services as catalog
-from webapp.phases.facts import Analysis, Evidence, Field, Listing
+from webapp.lib.text import code
+from webapp.phases.facts import Alternative, Analysis, Evidence, Field, Listing
 from webapp.pipeline import findings
 from webapp.statements import Statement, update_of
 
 SETTLED_FIELDS = ("name", "brand", "model", "condition", "gtin")
 """What a reviewer confirms or corrects; in analysis' words. The product's column for `gtin` is `gtin14`."""
 _COLUMNS = {"gtin": "gtin14"}
+CONFIRMED = 90
+"""Confidence, at least, of what comes with a product that a person confirmed."""
 
 
 def column_of(name: str) -> str:
@@ -33,11 +36,34 @@ def settle(found: Analysis, values: dict[str, str | None], says: str) -> Analysi
         old: Field = getattr(found, name)
         evidence = Evidence(kind="reviewer", says=says)
         kept = old.evidence if old.value == value else ()
-        others = old.alternatives
+        lost = [] if old.value in (value, None) else [_lost(old)]
+        others = tuple([*lost, *(other for other in old.alternatives if other.value != value)][:3])
         changes[name] = Field(
             value=value, confidence=100, evidence=(evidence, *kept), alternatives=others, written_by="reviewer"
         )
+    if _is_another(found, values):
+        changes |= {name: Field(evidence=(_ANOTHER,)) for name in ("category", "size", "quantity")}
+        changes |= {"brands": (), "carried": ()}
+    elif found.category.value is not None:
+        confirmed = (Evidence(kind="reviewer", says=f"{says}: it comes with the product."), *found.category.evidence)
+        sure = max(CONFIRMED, found.category.confidence)
+        changes["category"] = msgspec.structs.replace(found.category, confidence=sure, evidence=confirmed)
     return msgspec.structs.replace(found, confidence=100, reasons=(), **changes)
+
+
+_ANOTHER = Evidence(kind="reviewer", says="A person says that it is another product than the one this was found for.")
+
+
+def _is_another(found: Analysis, values: dict[str, str | None]) -> bool:
+    """Whether a person named another product: one with another number, or, where none was found, of another name."""
+    if found.gtin.value is not None:
+        return values.get("gtin", found.gtin.value) != found.gtin.value
+    said = code(values.get("name") or "")
+    return found.name.value is not None and bool(said) and said != code(found.name.value)
+
+
+def _lost(field: Field) -> Alternative:
+    return Alternative(value=field.value or "", confidence=min(50, field.confidence), written_by=field.written_by)
 
 
 def keep_fixed(found: Analysis, product: Any) -> Analysis:
@@ -61,7 +87,7 @@ def apply_analysis(session: Session, product_id: UUID, found: Analysis, fixed: S
         "model": found.model.value,
         "condition": findings.condition_of(found.condition),
         "gtin14": found.gtin.value,
-        "category": found.categories[0].value if found.categories else None,
+        "category": found.category.trusted,
     }
     newly = {column_of(name) for name in fixed}
     settled = {*product.fixed_fields, *product.written}  # also a category that a person wrote into the listing

@@ -259,7 +259,7 @@ def _identity(case: Case) -> facts.Identity:
         brand=analysis.brand.value,
         condition=findings.condition_of(analysis.condition),
         gtin14=analysis.gtin.value,
-        category=case.subject.category or (analysis.categories[0].value if analysis.categories else None),
+        category=case.subject.category or analysis.category.trusted,
         sku=case.subject.sku,
         image_urls=tuple(f"{_config().base_url}/photos/{photo.id}/display" for photo in case.photos),
         keywords_seen=tuple(line.text for line in words),

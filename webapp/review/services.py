@@ -125,7 +125,10 @@ def decide(session: Session, run_id: UUID, decision: Decision, *, user_id: UUID,
     else:
         what = "audit"
         found, replaced = audits.settle(session, run_id, after, by=user_id, by_name=user_name)
-    before = {name: getattr(found, name).value for name in after}
+    fields = {name: getattr(found, name) for name in after}
+    before = {name: field.value for name, field in fields.items()}
+    # What a model wrote is no claim of ours: it neither proves nor disproves the machine's confidence.
+    claimed = {name: None if field.written_by == "model" else field.value for name, field in fields.items()}
     decision_word = "confirmed" if before == after else "corrected"
     session.execute(
         _DECIDE,
@@ -134,7 +137,7 @@ def decide(session: Session, run_id: UUID, decision: Decision, *, user_id: UUID,
             "run_id": run_id,
             "decision": decision_word,
             "user_id": user_id,
-            "before": before,
+            "before": claimed,
             "after": after,
             "replaced": replaced,
         },

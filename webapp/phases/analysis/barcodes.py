@@ -36,7 +36,7 @@ class Scan:
     accepted: tuple[Barcode, ...]
     doubtful: tuple[Barcode, ...]
     bars_seen: bool
-    """Whether any decoder read anything at all."""
+    """Whether there are bars from which something was read that is not believed."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def scan(picture: Picture, progress: Progress = lambda _share, _step: None) -> S
     return Scan(
         accepted=tuple(_barcode(picture, verdict) for verdict in verdicts if verdict.accepted),
         doubtful=tuple(_barcode(picture, verdict) for verdict in verdicts if not verdict.accepted),
-        bars_seen=bool(verdicts),
+        bars_seen=any(verdict.code.is_linear and not verdict.accepted for verdict in verdicts),
     )
 
 

@@ -3,15 +3,15 @@
 import re
 from collections.abc import Sequence
 
-from webapp.lib import gtin
+import msgspec
+
 from webapp.lib.text import fold
-from webapp.phases.analysis import names
 from webapp.phases.analysis.candidates import Candidate, brand_on_label
+from webapp.phases.analysis.evidence import label_shows, line_says, nothing, record_says, typed_says
 from webapp.phases.analysis.identity import Identity
 from webapp.phases.analysis.numbers import alternatives
 from webapp.phases.analysis.words import Label, similarity, words
-from webapp.phases.facts import Alternative, Condition, Evidence, Field, Hints, Record, TextLine
-from webapp.phases.matching.judging import Match
+from webapp.phases.facts import Alternative, Condition, Evidence, Field, Hints, Path, TextLine
 
 NAMED_MODEL = re.compile(
     r"\b(?:model(?:l|e|o|lo)?|mod|type|typ|ref|art|mpn|p/n)\b[\s.:#°º-]*(?:(?:no|nr|n)[\s.:#°º]+)?([A-Z0-9][A-Z0-9\-/.]{2,})",
@@ -22,6 +22,8 @@ MEASURE = re.compile(
     r"\d+(?:[.,]\d+)?(?:G|KG|MG|ML|CL|DL|L|V|W|KW|WH|HZ|MHZ|GHZ|MM|CM|M|MAH|AH|A|GB|TB|MB|DB|OZ|LB|FL|PCS|X|ST|P|K)?(?:\d*)"
     r"|E\d{3}[A-Z]?|IP\d\d|USB\d?|\d+X\d+[A-Z]*|\d+(?:ST|ND|RD|TH)"
 )
+LEAST_MODEL, MODEL_WORDS = 3, 5
+"""Signs that a model number needs for the label to confirm it, and words that it may be printed in."""
 CONDITION_WORDS = {
     Condition.FOR_PARTS: ("for parts", "not working", "defekt", "defective", "spares or repair"),
     Condition.REFURBISHED: ("refurbished", "renewed", "reconditioned", "generaluberholt", "reconditionne"),
@@ -35,42 +37,46 @@ def name_field(found: Identity, hints: Hints) -> Field:
     confidence = found.weight.confidence
     others = _other_names(found.others, found.best)
     if found.best is not None:
-        evidence = [*_record_says(found.best), *_label_shows(found.label, found.best.record.name)]
+        evidence = [*record_says(found.best), *label_shows(found.label, found.best.record.name)]
         if hints.name:
-            evidence.append(_typed(hints.name, "name", found.best.match))
+            evidence.append(typed_says(hints.name, "name", found.best.match))
             if found.best.typed is not None and found.best.typed < 0.9:
                 others = (Alternative(value=hints.name, confidence=40), *others)[:3]
         return _field(found.best.record.name, confidence, evidence, others)
     if hints.name:
         return _field(
-            hints.name, confidence, [_typed(hints.name, "name"), *_label_shows(found.label, hints.name)], others
+            hints.name, confidence, [typed_says(hints.name, "name"), *label_shows(found.label, hints.name)], others
         )
-    headline = found.label.headline()
+    headline = found.label.headline() if found.path is not Path.NOTHING else []
     if not headline:
-        return _nothing("No text was found on the photos that could be the product's name.")
-    evidence = [_line_says(line, 0.3) for line in headline]
+        return nothing("No text was found on the photos that could be the product's name.")
+    evidence = [line_says(line, 0.3) for line in headline]
     return _field(" ".join(line.text for line in headline), min(confidence, 40), evidence, others)
 
 
 def gtin_field(found: Identity, *, bars_seen: bool) -> Field:
     """The number in 14 digits, from the bars, from print, or from the record that was found by its words."""
     number, record = found.number, found.best.record if found.best else None
-    others = alternatives(found.numbers, number)
-    if number is not None:
-        evidence = list(number.evidence)
-        if found.best and record and record.gtin14 == number.gtin14:
-            evidence += _record_says(found.best)
-        confidence = max(number.confidence, found.weight.confidence if found.best else 0)
-        return _field(number.gtin14, confidence, evidence, others)
-    if record is not None and record.gtin14 and found.best:
+    known = record.gtin14 if record is not None else None
+    is_its_own = number is not None and number.is_sure and not number.restricted
+    if number is not None and (known in (None, number.gtin14) or is_its_own):
+        confidence, evidence = number.confidence, list(number.evidence)
+        if found.best and known == number.gtin14:
+            confidence = max(confidence, found.weight.confidence)
+            evidence += record_says(found.best)
+        elif found.best is None:
+            evidence.append(Evidence(kind="rule", says="No product in the catalogs and no offer has this number."))
+        return _field(number.gtin14, confidence, evidence, alternatives(found.numbers, number))
+    if known is not None and found.best:
         most = found.weight.confidence if found.best.same_photo else 60
-        return _field(record.gtin14, min(most, found.weight.confidence), _record_says(found.best), others)
+        evidence = [*record_says(found.best), *(number.evidence if number else ())]
+        return _field(known, min(most, found.weight.confidence), evidence, alternatives(found.numbers, None))
     says = (
         "Bars were seen on the photos, but no number could be read from them surely."
         if bars_seen
         else "No barcode was found on the photos."
     )
-    return Field(evidence=(Evidence(kind="rule", says=says),), alternatives=others)
+    return Field(evidence=(Evidence(kind="rule", says=says),), alternatives=alternatives(found.numbers, None))
 
 
 def brand_field(found: Identity, brands: Sequence[str]) -> tuple[Field, tuple[Alternative, ...]]:
@@ -81,15 +87,16 @@ def brand_field(found: Identity, brands: Sequence[str]) -> tuple[Field, tuple[Al
     if found.best and record and record.brand:
         shown = all(found.label.has(word) for word in words(record.brand))
         confidence = min(98, found.weight.confidence + (2 if shown else 0))
-        evidence = [*_record_says(found.best), *_label_shows(found.label, record.brand)]
+        evidence = [*record_says(found.best), *label_shows(found.label, record.brand)]
         others = tuple(entry for entry in considered if fold(entry.value) != fold(record.brand))
         own = Alternative(value=record.brand, confidence=confidence)
         return _field(record.brand, confidence, evidence, others[:3]), (own, *others)
     if seen:
         short = len("".join(words(seen[0]))) < 4
         confidence = 50 if short else 75
-        return _field(seen[0], confidence, _label_shows(found.label, seen[0]), considered[1:4]), considered
-    return _nothing("None of the known brands was found on the label."), ()
+        return _field(seen[0], confidence, label_shows(found.label, seen[0]), considered[1:4]), considered
+    says = "None of the known brands was found on the label." if brands else "No brands are known yet to look for."
+    return nothing(says), ()
 
 
 def model_field(found: Identity, hints: Hints) -> Field:
@@ -98,20 +105,21 @@ def model_field(found: Identity, hints: Hints) -> Field:
     seen = _models_on(found.label)
     others = tuple(Alternative(value=text, confidence=confidence) for text, confidence, _ in seen)
     if found.best and record and record.model:
-        evidence = [*_record_says(found.best), *_label_has_code(found.label, record.model)]
+        evidence = [*record_says(found.best), *_label_has_code(found.label, record.model)]
         if hints.model:
-            evidence.append(_typed(hints.model, "model"))
+            evidence.append(typed_says(hints.model, "model"))
             if similarity(hints.model, record.model) < 0.9:
                 others = (Alternative(value=hints.model, confidence=50), *others)
         others = tuple(entry for entry in others if fold(entry.value) != fold(record.model))
         return _field(record.model, found.weight.confidence, evidence, others[:3])
     if hints.model:
         shown = _label_has_code(found.label, hints.model)
-        return _field(hints.model, 90 if shown else 75, [_typed(hints.model, "model"), *shown], others[:3])
+        others = tuple(entry for entry in others if fold(entry.value) != fold(hints.model))
+        return _field(hints.model, 90 if shown else 75, [typed_says(hints.model, "model"), *shown], others[:3])
     if seen:
         text, confidence, line = seen[0]
-        return _field(text, confidence, [_line_says(line, confidence / 100)], others[1:4])
-    return _nothing("No model number was found on the label, and none was typed.")
+        return _field(text, confidence, [line_says(line, confidence / 100)], others[1:4])
+    return nothing("No model number was found on the label, and none was typed.")
 
 
 def condition_field(hints: Hints, label: Label) -> Field:
@@ -121,33 +129,42 @@ def condition_field(hints: Hints, label: Label) -> Field:
         return _field(hints.condition.value, 95, [Evidence(kind="hint", says=says)], ())
     for condition, phrases in CONDITION_WORDS.items():
         for phrase in phrases:
-            if hints.name and phrase in fold(hints.name):
-                return _field(condition.value, 75, [_typed(hints.name, "name")], ())
+            if hints.name and re.search(rf"\b{phrase}\b", fold(hints.name)):
+                return _field(condition.value, 75, [typed_says(hints.name, "name")], ())
             for line in label.lines:
                 if re.search(rf"\b{phrase}\b", fold(line.text)) and phrase != "used":
-                    return _field(condition.value, 55, [_line_says(line, 0.5)], ())
-    return _nothing("Nobody set the condition, and a photo alone cannot tell it.")
+                    return _field(condition.value, 55, [line_says(line, 0.5)], ())
+    return nothing("Nobody set the condition, and a photo alone cannot tell it.")
 
 
-def categories(found: Identity) -> tuple[Alternative, ...]:
-    """Up to three categories of the records that fit, the likeliest first."""
-    chosen: dict[str, int] = {}
-    if found.best and found.best.record.category:
-        chosen[found.best.record.category] = found.weight.confidence
+def category_field(found: Identity) -> Field:
+    """The category of the record; those of others that fit are its alternatives."""
+    own = found.best.record.category if found.best else None
+    others: dict[str, int] = {}
     for entry in found.others:
-        if entry.record.category:
-            chosen.setdefault(entry.record.category, min(45, round(45 * entry.agreement)))
-    return tuple(Alternative(value=value, confidence=confidence) for value, confidence in list(chosen.items())[:3])
+        if entry.record.category and entry.record.category != own:
+            others.setdefault(entry.record.category, min(45, round(45 * entry.agreement)))
+    ranked = [Alternative(value=value, confidence=confidence) for value, confidence in others.items()]
+    if found.best and own:
+        return _field(own, found.weight.confidence, record_says(found.best), ranked)
+    says = "No known product was found that it could be taken from."
+    if found.best:
+        says = f"“{found.best.record.name}” is in no category."
+    return Field(evidence=(Evidence(kind="rule", says=says),), alternatives=tuple(ranked[:3]))
+
+
+def unread(field: Field) -> Field:
+    """A field of a product of which no photo could be opened: nobody looked, so nothing was not found."""
+    if field.value is not None:
+        return field
+    says = "None of the photos could be opened, so it was not looked for."
+    return msgspec.structs.replace(field, evidence=(Evidence(kind="rule", says=says),))
 
 
 def _field(
     value: str, confidence: int, evidence: Sequence[Evidence], others: Sequence[Alternative] | tuple[()]
 ) -> Field:
     return Field(value=value, confidence=confidence, evidence=tuple(evidence), alternatives=tuple(others)[:3])
-
-
-def _nothing(says: str) -> Field:
-    return Field(evidence=(Evidence(kind="rule", says=says),))
 
 
 def _other_names(others: Sequence[Candidate], best: Candidate | None) -> tuple[Alternative, ...]:
@@ -159,90 +176,17 @@ def _other_names(others: Sequence[Candidate], best: Candidate | None) -> tuple[A
     return tuple(Alternative(value=name, confidence=confidence) for name, confidence in list(found.items())[:3])
 
 
-def _record_says(candidate: Candidate) -> list[Evidence]:
-    """The record, with what led to it."""
-    return [*_picture_says(candidate), _known(candidate), *_model_says(candidate)]
-
-
-def _model_says(candidate: Candidate) -> list[Evidence]:
-    if not candidate.taken_by:
-        return []
-    says = f"{candidate.taken_by} takes it among several known products that fit about equally well."
-    return [Evidence(kind="model", says=says, weight=0.3, record_id=candidate.record.id)]
-
-
-def _picture_says(candidate: Candidate) -> list[Evidence]:
-    seen = candidate.picture
-    if seen is None:
-        return []
-    says = f"A photo of “{candidate.record.name}” shows the same package: {seen.marks} marks lie over each other."
-    return [
-        Evidence(
-            kind="photo",
-            says=says,
-            weight=round(seen.chance, 2),
-            photo_id=seen.photo_id,
-            box=seen.box,
-            record_id=candidate.record.id,
-            reference_photo_id=seen.reference_photo_id,
-        )
-    ]
-
-
-def _known(candidate: Candidate) -> Evidence:
-    record, number = candidate.record, candidate.number
-    if candidate.same_photo:
-        says = f"The very same photo belongs to “{record.name}”, which a person settled."
-        return Evidence(kind="photo", says=says, weight=0.9, record_id=record.id)
-    where = "The catalog" if record.source == "catalog" else "An offer"
-    by = (
-        f"has the barcode {gtin.written(number.gtin14)}"
-        if number
-        else f"has a barcode of which {candidate.digits} digits in a row are printed on the label"
-        if candidate.digits
-        else "has this photo"
-        if candidate.picture
-        else "fits the words"
-    )
-    says = f"{where} {by}: “{record.name}”" + (f", {_details(record)}." if _details(record) else ".")
-    return Evidence(kind=record.source, says=says, weight=0.9 if number else 0.5, record_id=record.id)
-
-
-def _details(record: Record) -> str:
-    return names.listed(parts) if (parts := [part for part in (record.brand, record.model, record.sku) if part]) else ""
-
-
-def _label_shows(label: Label, name: str) -> list[Evidence]:
-    """The line of the label that shows most of a name, with how much of it stands there in all; nothing without."""
-    line, share = label.line_with(name), label.share(name) or float(bool(words(name) and label.has(words(name)[0])))
-    if line is None or share <= 0:
-        return []
-    return [_line_says(line, round(share, 2))]
-
-
 def _label_has_code(label: Label, code: str) -> list[Evidence]:
-    """The first line that holds a model number, however it is spaced."""
+    """The first line that holds a model number, however it is spaced, as words of its own."""
     wanted = "".join(words(code))
+    if len(wanted) < LEAST_MODEL:
+        return []
     for line in label.lines:
-        if wanted in "".join(words(line.text)):
-            return [_line_says(line, 0.9)]
+        said = words(line.text)
+        parts = ("".join(said[at:end]) for at in range(len(said)) for end in range(at + 1, at + MODEL_WORDS + 1))
+        if wanted in parts:
+            return [line_says(line, 0.9)]
     return []
-
-
-def _line_says(line: TextLine, weight: float) -> Evidence:
-    return Evidence(
-        kind="text", says=f"The label says “{line.text}”.", weight=weight, photo_id=line.photo_id, box=line.box
-    )
-
-
-def _typed(text: str, what: str, match: Match | None = None) -> Evidence:
-    """What was typed; with what the matcher says of it and the record, and how surely it is that."""
-    judged = f" {match.why}." if match is not None and match.why else ""
-    return Evidence(
-        kind="hint",
-        says=f"The uploader typed “{text}” as {what}.{judged}",
-        weight=0.6 if match is None else round(match.score / 100, 2),
-    )
 
 
 def _models_on(label: Label) -> list[tuple[str, int, TextLine]]:

@@ -24,6 +24,8 @@ class Number:
     evidence: tuple[Evidence, ...]
     restricted: bool
     codes: tuple[Barcode, ...] = ()
+    printed: bool = False
+    """Whether its digits stand on the label without bars."""
 
     @property
     def is_sure(self) -> bool:
@@ -62,17 +64,16 @@ def numbers(
     for code in doubtful:
         if code.gtin14 and code.gtin14 not in read:
             confidence = WORTH_TELLING if code.votes > 1 else 20
-            suspected.setdefault(code.gtin14, _suspected(code.gtin14, [_seen(code)], confidence))
+            suspected.setdefault(code.gtin14, _suspected(code.gtin14, [_seen(code)], confidence, code))
     for number, line in printed.items():
         if number not in read:
             says = f"The digits {gtin.written(number)} are printed on the label, but no bars could be read with them."
-            witness = Evidence(kind="text", says=says, weight=0.4, photo_id=line.photo_id, box=line.box)
-            suspected.setdefault(number, _suspected(number, [witness], 45))
+            suspected.setdefault(number, _suspected(number, [_at(line, says)], 45, printed=True))
     found = [
         Number(
             gtin14=number,
             confidence=_confidence(codes),
-            evidence=tuple(_seen(code) for code in codes),
+            evidence=(*map(_seen, codes), *_printed(number, codes, printed)),
             restricted=gtin.is_restricted(number),
             codes=tuple(codes),
         )
@@ -93,8 +94,20 @@ def _votes(number: Number) -> int:
     return sum(code.votes for code in number.codes)
 
 
-def _suspected(number: str, evidence: list[Evidence], confidence: int) -> Number:
-    return Number(number, confidence, tuple(evidence), gtin.is_restricted(number))
+def _suspected(
+    number: str, evidence: list[Evidence], confidence: int, *codes: Barcode, printed: bool = False
+) -> Number:
+    return Number(number, confidence, tuple(evidence), gtin.is_restricted(number), codes, printed)
+
+
+def _printed(number: str, codes: Sequence[Barcode], printed: Mapping[str, TextLine]) -> list[Evidence]:
+    if not any(PRINT in code.decoders for code in codes):
+        return []
+    return [_at(printed[number], f"The digits {gtin.written(number)} are printed on the label.")]
+
+
+def _at(line: TextLine, says: str) -> Evidence:
+    return Evidence(kind="text", says=says, weight=0.4, photo_id=line.photo_id, box=line.box)
 
 
 def _confidence(codes: Sequence[Barcode]) -> int:
@@ -116,5 +129,7 @@ def _seen(code: Barcode) -> Evidence:
     says += "; the printed digits say the same." if PRINT in code.decoders else "."
     if code.runner_up:
         says += f" Another number was read {names.times(code.runner_up)} at the same place."
+    if code.restricted:
+        says += " It is an in-store or coupon number, which other shops use for other products."
     weight = min(1.0, 0.3 * len(code.decoders) + 0.05 * min(code.votes, 8))
     return Evidence(kind="barcode", says=says, weight=round(weight, 2), photo_id=code.photo_id, box=code.box)

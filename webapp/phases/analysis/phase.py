@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from webapp.lib.image_errors import ImageError
-from webapp.phases.analysis import fields, gallery, ties
+from webapp.phases.analysis import fields, gallery, sizes, ties
 from webapp.phases.analysis.barcodes import scan
 from webapp.phases.analysis.carried import carried
 from webapp.phases.analysis.framing import framed
@@ -45,7 +45,7 @@ class Seen:
     lines: list[TextLine] = field(default_factory=list)
     qualities: list[PhotoQuality] = field(default_factory=list)
     bars_on: list[str] = field(default_factory=list)
-    """Photos on which bars were seen, read or not."""
+    """Photos with bars that could not be read surely."""
     small: list[tuple[str, Pixels]] = field(default_factory=list)
     """Each photo by its id, small, to be laid beside reference photos."""
 
@@ -122,14 +122,18 @@ def _result(found: Identity, accepted: Sequence[Barcode], seen: Seen, hints: Hin
         "condition": fields.condition_field(hints, found.label),
         "gtin": fields.gtin_field(found, bars_seen=bool(seen.bars_on)),
     }
+    if not seen.small:
+        values = {name: fields.unread(field) for name, field in values.items()}
     assessment = assess(found, seen.qualities, values, doubts)
     return Analysis(
         name=values["name"],
         model=values["model"],
-        brand=brand,
+        brand=values["brand"],
         condition=values["condition"],
         gtin=values["gtin"],
-        categories=fields.categories(found),
+        category=fields.category_field(found),
+        size=sizes.size_field(found, hints),
+        quantity=sizes.quantity_field(found, hints),
         brands=brands,
         barcodes=tuple(accepted),
         carried=carried(accepted, found.number),
@@ -138,7 +142,7 @@ def _result(found: Identity, accepted: Sequence[Barcode], seen: Seen, hints: Hin
             seen.qualities,
             seen.lines,
             bars_on=seen.bars_on,
-            has_codes=bool(seen.accepted or seen.doubtful),
+            has_codes=bool(accepted),
             expects_barcode=hints.expects_barcode,
         ),
         image_quality_score=best_photo,

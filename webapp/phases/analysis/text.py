@@ -11,7 +11,7 @@ import numpy as np
 from webapp.lib import gtin
 from webapp.lib.text import clean
 from webapp.phases.analysis.pictures import Picture
-from webapp.phases.facts import TextLine
+from webapp.phases.facts import Box, TextLine
 
 TEXT_SIDE = 1280
 """Longer side of what is read, in pixels: about 2 s of one core and 0.5 GB for a dense label."""
@@ -86,8 +86,14 @@ def _joined(lines: Sequence[TextLine]) -> Iterable[TextLine]:
                     photo_id=first.photo_id,
                     text="".join(piece.text for piece in row[:count]),
                     confidence=min(piece.confidence for piece in row[:count]),
-                    box=first.box,
+                    box=_around([piece.box for piece in row[:count]]),
                 )
+
+
+def _around(boxes: Sequence[Box]) -> Box:
+    left, top = min(box.left for box in boxes), min(box.top for box in boxes)
+    right, bottom = max(box.left + box.width for box in boxes), max(box.top + box.height for box in boxes)
+    return Box(left=left, top=top, width=right - left, height=bottom - top)
 
 
 def _middle(line: TextLine) -> float:

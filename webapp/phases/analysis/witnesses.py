@@ -37,8 +37,8 @@ def _counted(found: Identity, qualities: Sequence[PhotoQuality]) -> dict[str, fl
             "votes": sum(code.votes for code in number.codes),
             "runner_up": max((code.runner_up for code in number.codes), default=0),
             "decoders": len(decoders - {PRINT}),
-            "printed": PRINT in decoders,
-            "photos": len({code.photo_id for code in number.codes}),
+            "printed": number.printed or PRINT in decoders,
+            "photos": len({code.photo_id for code in number.codes}) or 1,
             "restricted": number.restricted,
         }
     if best is not None:

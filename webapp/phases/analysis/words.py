@@ -133,7 +133,7 @@ class Label:
     def headline(self) -> list[TextLine]:
         """What the label may call the product, in reading order: the most prominent lines of the photo with the tallest
         letters that are no reading matter, each text once. Another photo of it would only say the same again."""
-        named = [line for line in self.lines if _is_readable(line) and _may_name(line)]
+        named = [line for line in self.lines if _is_readable(line) and may_name(line)]
         first = max(named, key=_letter_height, default=None)
         if first is None:
             return []
@@ -146,7 +146,8 @@ def _is_readable(line: TextLine) -> bool:
     return line.confidence >= 70 and sum(sign.isalpha() for sign in line.text) >= 3
 
 
-def _may_name(line: TextLine) -> bool:
+def may_name(line: TextLine) -> bool:
+    """Whether a line may be part of a name, rather than something to be read: ingredients, advice, a sentence."""
     said = words(line.text)
     return len(said) <= NAME_WORDS and not any(word.startswith(READING_MATTER) for word in said)
 

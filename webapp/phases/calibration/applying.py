@@ -6,6 +6,7 @@ import msgspec
 
 from webapp.phases.calibration.curves import Calibrator
 from webapp.phases.facts import Analysis, Assessment, Field
+from webapp.phases.rules import is_ruled
 
 
 def calibrated(found: Analysis, calibrator: Calibrator | None, threshold: int) -> Analysis:
@@ -16,7 +17,7 @@ def calibrated(found: Analysis, calibrator: Calibrator | None, threshold: int) -
     changes: dict[str, Any] = {}
     for name, curve in calibrator.fields.items():
         field: Field = getattr(found, name)
-        if name in assessment.fields and field.written_by == "machine":
+        if name in assessment.fields and field.written_by == "machine" and not is_ruled(field):
             changes[name] = msgspec.structs.replace(field, confidence=curve.confidence(assessment.fields[name], {}))
     curve_of_path = calibrator.paths.get(assessment.path)
     shown = curve_of_path.confidence(assessment.raw, assessment.witnesses) if curve_of_path else assessment.raw

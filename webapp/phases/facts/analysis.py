@@ -113,15 +113,18 @@ class Assessment(Fact, frozen=True, kw_only=True):
 class Analysis(Fact, frozen=True, kw_only=True):
     """Findings of phase 1. `confidence` is the product's, 0..100; `reasons`: why a person is asked, in plain words,
     empty when nobody is. `image_quality_score` is the best photo's score. `assessment` is None where a person had
-    settled the product before: it says nothing about the machine."""
+    settled the product before: it says nothing about the machine. `size`: net contents or dimensions as they are
+    written, `quantity`: pieces sold together."""
 
     name: Field
     model: Field
     brand: Field
     condition: Field
     gtin: Field
+    category: Field = Field()
+    size: Field = Field()
+    quantity: Field = Field()
     condition_details: str | None = None
-    categories: tuple[Alternative, ...] = ()
     brands: tuple[Alternative, ...] = ()
     barcodes: tuple[Barcode, ...] = ()
     carried: tuple[Carried, ...] = ()
@@ -133,3 +136,10 @@ class Analysis(Fact, frozen=True, kw_only=True):
     assessment: Assessment | None = None
     model_notes: tuple[str, ...] = ()
     """Where a language model was to help and did not: why, in sentences."""
+
+    @property
+    def categories(self) -> tuple[Alternative, ...]:
+        """Every category considered, the likeliest first."""
+        value = self.category.value
+        first = () if value is None else (Alternative(value=value, confidence=self.category.confidence),)
+        return (*first, *self.category.alternatives)

@@ -31,10 +31,15 @@ class Evidence(Fact, frozen=True, kw_only=True):
 
 
 class Alternative(Fact, frozen=True, kw_only=True):
-    """A value that lost, with its confidence."""
+    """A value that lost, with its confidence. `written_by` as in Field."""
 
     value: str
     confidence: int
+    written_by: str = "machine"
+
+
+TRUST = 60
+"""Confidence from which a value that no person has seen may be used for more than to be shown."""
 
 
 class Field(Fact, frozen=True, kw_only=True):
@@ -48,3 +53,8 @@ class Field(Fact, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     written_by: str = "machine"
+
+    @property
+    def trusted(self) -> str | None:
+        """The value, where it is at least TRUST sure."""
+        return self.value if self.confidence >= TRUST else None
