@@ -23,6 +23,7 @@
     const { target, fragment } = event.detail;
     const row = fragment.firstElementChild;
     if (!row || target.parentElement !== rows || runOf(target) === runOf(row) || !("firstPage" in rows.dataset)) return;
+    if (Number(row.dataset.seq) < Number(target.dataset.seq)) return; // of an earlier run: it is not let in
     event.detail.shouldSwap = false;
     target.remove();
     place(row);

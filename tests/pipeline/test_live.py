@@ -10,7 +10,7 @@ from tests.pipeline.conftest import answer_bells, fresh
 from webapp.catalog.models import Product
 from webapp.database import transaction
 from webapp.live.frames import Span
-from webapp.pipeline import cards, live, parts, services
+from webapp.pipeline import cards, desk, live, parts, services
 from webapp.pipeline.models import Phase, Run
 from webapp.work import services as work
 from webapp.work.events import NewEvent, append
@@ -174,7 +174,7 @@ def test_a_desk_starts_with_its_counts_and_newest_rows(client, make_run, request
     runs = [make_run() for _ in range(3)]
     frames = live.state(live.desk_topic(client.id, None))
     assert frames[0].key == "counts"
-    assert [frame.key for frame in frames[1:]] == [f"row:{run.id}" for run in runs]
+    assert [frame.key for frame in frames[1:]] == [f"row:{run.product_id}" for run in runs]
 
 
 def test_a_desk_that_was_away_loses_the_rows_of_what_was_removed(client, make_run, request_like):
@@ -298,14 +298,102 @@ def test_who_looks_at_an_earlier_run_is_told_when_its_product_goes_and_comes_bac
     assert "Open the newest run" in frames[0].html
 
 
-def test_late_news_of_an_earlier_run_take_no_row_off_the_desk(client, make_run, request_like):
-    run = make_run()
-    answer_bells()
+def again(run):
     with transaction() as session:
-        services.run_again(session, run.product_id, None)
+        return services.run_again(session, run.product_id, None)
+
+
+def remove(run):
     with transaction() as session:
         services.remove_product(session, run.product_id, None)
+
+
+def test_only_the_newest_run_takes_the_products_row_off_the_desk(client, make_run, request_like):
+    run, other = make_run(), make_run()
+    answer_bells()
+    newest = again(run)
+    remove(run)
+    remove(other)
     assert {frame.topic for frame in frames_of(run.stream_id, 1, 99, lambda _: True)} == {live.run_topic(run.id)}
+    for gone in (newest, other):
+        off = frames_of(gone.stream_id, 0, 99, lambda topic: topic.startswith("client:"))
+        assert [frame.key for frame in off] == [f"row:{gone.product_id}", "counts"]
+        assert 'hx-swap-oob="delete"' in off[0].html
+
+
+def test_what_is_said_of_a_later_run_goes_before_all_that_was_said_of_an_earlier_one(client, make_run, request_like):
+    """A desk has one row for a product; the row of its first run, or its removal, may come late."""
+    run = make_run()
+    answer_bells()
+    everybodys = live.desk_topic(client.id, None)
+    [earlier, _] = frames_of(run.stream_id, 0, 99, lambda topic: topic == everybodys)
+    remove(run)
+    [off, _] = frames_of(run.stream_id, 0, 99, lambda topic: topic == everybodys)
+    with transaction() as session:
+        services.put_back(session, run.product_id)
+    later = again(run)
+    [row, _] = frames_of(later.stream_id, 0, 1, lambda topic: topic == everybodys)
+    assert earlier.key == off.key == row.key
+    assert earlier.seq < off.seq < row.seq
+    assert f'data-seq="{row.seq}"' in row.html
+    assert row.seq < 2**53
+
+
+def test_who_comes_to_the_page_of_a_removed_product_is_told_so_and_has_the_log(client, make_run, request_like):
+    run = make_run()
+    answer_bells()
+    again(run)
+    remove(run)
+    seq = fresh(Stream, run.stream_id).seq
+    head, log = live.state(live.run_topic(run.id))
+    assert ("off the desk" in head.html, head.key, head.seq) == (True, "head", seq)
+    assert ("Product removed" in log.html, log.key, log.seq) == (True, "log", seq)
+    assert "off the desk" in live.html(live.run_topic(run.id))
+    assert list(live.state(live.run_topic(uuid4()))) == []
+
+
+def test_the_page_of_a_removed_product_that_is_far_behind_gets_the_log_whole(client, make_run, request_like):
+    run = make_run()
+    with transaction() as session:
+        append(session, run.stream_id, [NewEvent("test", f"line {number}") for number in range(150)])
+    remove(run)
+    last = fresh(Stream, run.stream_id).seq
+    [_, lines] = frames_of(run.stream_id, 1, last, lambda topic: topic == live.run_topic(run.id))
+    assert (lines.key, lines.seq) == ("log", last)
+    assert "Product removed" in lines.html
+    assert "Older events are kept" in lines.html
+
+
+def test_a_product_with_many_runs_crowds_out_nothing_on_a_desk_that_was_away(
+    client, make_run, request_like, monkeypatch
+):
+    first, busy = make_run(), make_run()
+    answer_bells()
+    for _ in range(4):
+        again(busy)
+        answer_bells()
+    monkeypatch.setattr(desk, "PAGE", 3)
+    remove(first)
+    remove(busy)
+    html = live.html(live.desk_topic(client.id, None))
+    for run in (first, busy):
+        assert html.count(f'<li id="row-{run.product_id}" hx-swap-oob="delete"></li>') == 1
+
+
+def test_gone_streams_are_looked_up_together(client, make_run, request_like, count_queries):
+    runs = [make_run() for _ in range(5)]
+    for run in runs:
+        remove(run)
+    spans = [Span(run.stream_id, 0, 9) for run in runs]
+    with count_queries() as few:
+        live.read(spans[:1])
+    with count_queries() as many:
+        happened = live.read(spans)
+    assert len(few) == len(many)
+    with count_queries() as none:
+        for span in spans:
+            live.frames(span, happened[span.stream_id], lambda _: False)
+    assert none == []
 
 
 def test_a_page_that_is_far_behind_gets_the_log_whole(client, make_run, request_like):

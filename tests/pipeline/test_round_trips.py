@@ -52,7 +52,7 @@ def test_each_statement_that_is_asked_alone_is_a_trip(client):
         for _ in range(3):
             db.session.execute(db.text("SELECT 1"))
         db.session.rollback()
-    assert trips[0] in (4, 5), "three, ROLLBACK, and the look whether the connection is still there, if it rested"
+    assert trips[0] in (4, 5), "three, ROLLBACK, and where no tenant is set yet a BEGIN of its own"
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_page_waits_for_the_database_a_few_times_however_much_it_shows(staff, 
     with traced() as trips:
         answer = staff.get(path)
     assert answer.status_code == 200
-    assert trips[0] <= most
+    assert 0 < trips[0] <= most
 
 
 def test_news_of_ten_streams_are_read_in_one_trip(client, make_run):

@@ -21,6 +21,7 @@ from webapp.pipeline.sampling import Sampling, is_drawn
 from webapp.pipeline.services import run_again
 from webapp.review import forms, services
 from webapp.review.models import Review
+from webapp.work.models import Stream
 
 RIGHT = {"name": "Kettle", "brand": "Acme", "model": "", "condition": "", "gtin": "4006381333931"}
 WRONG = {**RIGHT, "name": "Toaster T2"}
@@ -257,3 +258,12 @@ def test_of_two_auditors_at_the_same_moment_one_decides(app, client, all_drawn, 
         review = db.session.execute(select(Review).where(Review.run_id == run.id)).scalar_one()
         assert fresh(Product, run.product_id).name == review.after["name"]
         assert (latest(run.product_id).id != run.id) == (review.decision == "corrected")
+
+
+def test_who_looks_at_a_later_run_hears_that_an_audit_of_an_earlier_one_changed_the_name(reviewer, drawn):
+    with transaction() as session:
+        newest = run_again(session, drawn.product_id, None)
+    answer_bells()
+    before = fresh(Stream, newest.stream_id).seq
+    reviewer.submit(f"/reviews/{drawn.id}/decision", RIGHT)
+    assert fresh(Stream, newest.stream_id).seq > before

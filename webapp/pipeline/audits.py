@@ -40,11 +40,7 @@ def settle(session: Session, run_id: UUID, settled: dict[str, str | None], *, by
     is_right = {name: getattr(before, name).value for name in settled} == settled
     run.audit = AuditState.DECIDED
     session.flush()
-    record(
-        run.client_id,
-        run.stream_id,
-        NewEvent("run.audited", f"Checked by {by_name}: {'right' if is_right else 'corrected'}"),
-    )
+    _tell(run, newest, NewEvent("run.audited", f"Checked by {by_name}: {'right' if is_right else 'corrected'}"))
     if "name" in product.fixed_fields:
         return Settled(before, None)
     replaced = {"fixed_fields": product.fixed_fields, "values": _values(product)}
@@ -89,7 +85,13 @@ def take_back(
             _start_again(session, newest, by, "Started again: a correction was taken back")
     run.audit = AuditState.OPEN
     session.flush()
-    record(run.client_id, run.stream_id, NewEvent("run.audit_reopened", "The decision of the audit was taken back"))
+    _tell(run, newest, NewEvent("run.audit_reopened", "The decision of the audit was taken back"))
+
+
+def _tell(run: Run, newest: Run, event: NewEvent) -> None:
+    """The audited run, and the one that stands for the product now: what the product is called may have changed."""
+    for each in {run.stream_id, newest.stream_id}:
+        record(run.client_id, each, event)
 
 
 def _locked(session: Session, run_id: UUID) -> tuple[Product, Run, Run]:

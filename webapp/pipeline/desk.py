@@ -16,12 +16,13 @@ from sqlalchemy import (
     Integer,
     Select,
     bindparam,
+    exists,
     func,
     literal,
     select,
     union_all,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from webapp.catalog.models import Product
 from webapp.pipeline.cards import RUNS, AnyRow, RunCard, cards_of
@@ -75,8 +76,20 @@ def newest(session: Session, rows: Sequence[AnyRow]) -> tuple[list[RunCard], UUI
     return cards, cards[-1].id if len(rows) > PAGE else None
 
 
+_later = aliased(Run)
+
+
 def _recently_changed() -> Select[int]:
-    return select(Stream.id).where(Stream.kind == "run").order_by(Stream.changed_at.desc()).limit(PAGE)
+    """Of the streams of products' newest runs: the others have no row, and several of one product would leave no room
+    for others'."""
+    has_later = exists().where(_later.product_id == Run.product_id, _later.number > Run.number)
+    return (
+        select(Stream.id)
+        .join(Run, Run.stream_id == Stream.id)
+        .where(Stream.kind == "run", ~has_later)
+        .order_by(Stream.changed_at.desc())
+        .limit(PAGE)
+    )
 
 
 @cache
@@ -93,9 +106,9 @@ def latest_changed(session: Session, *, created_by: UUID | None) -> list[RunCard
 
 
 def latest_removed(session: Session) -> Sequence[AnyRow]:
-    """Of the runs that changed last those whose product was removed: `id`, `product_id` and the stream's `seq`."""
+    """Of the runs that changed last those whose product was removed: `product_id`, `number` and the stream's `seq`."""
     return session.execute(
-        select(Run.id, Run.product_id, Stream.seq)
+        select(Run.product_id, Run.number, Stream.seq)
         .join(Stream, Stream.id == Run.stream_id)
         .join(Product, Product.id == Run.product_id)
         .where(Run.stream_id.in_(_recently_changed()), Product.deleted_at.is_not(None))

@@ -8,15 +8,17 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from flask import render_template
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import ARRAY, BigInteger, any_, bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
 from webapp.database import reading
 from webapp.live.frames import Frame, Span
 from webapp.pipeline import cards, desk, log, parts
+from webapp.pipeline.cards import AnyRow
 from webapp.pipeline.models import PhaseName, Run
 from webapp.pipeline.parts import REPLACE
 from webapp.together import read_together
+from webapp.work.models import Stream
 
 
 def run_topic(run_id: UUID) -> str:
@@ -49,7 +51,9 @@ def state(topic: str) -> Sequence[Frame]:
         match _parse(topic):
             case ("run", run_id):
                 card = cards.card(session, run_id)
-                return [] if card is None else [*_page(session, topic, card), _whole_log(session, topic, card)]
+                if card is None:
+                    return _gone_page(session, topic, run_id)
+                return [*_page(session, topic, card), _whole_log(session, topic, card, card.stream_id, card.seq)]
             case ("client", _):
                 return _desk(session, topic, None)
             case ("user", _, user_id):
@@ -63,9 +67,11 @@ def is_calm(topic: str) -> bool:
 
 
 class Happened(NamedTuple):
-    """A run as it is now, None if it was removed, and what its newest events say."""
+    """A run as it is now, and what its newest events say. Where its product was removed there is no card, but what is
+    left of it, as in _LEFT."""
 
     card: cards.RunCard | None
+    left: AnyRow | None
     news: log.News
     counts: dict[str, Frame]
     """Of each desk, counted once for all streams that were read together."""
@@ -77,16 +83,19 @@ def read(spans: Sequence[Span]) -> Mapping[int, Happened]:
         of_streams = cards.ask_streams([span.stream_id for span in spans])
         *of_runs, events = read_together(session, *of_streams, log.ask_news(spans))
         found = {card.stream_id: card for card in cards.cards_of(session, *of_runs)}
+        gone = [span.stream_id for span in spans if span.stream_id not in found]
+        [left] = read_together(session, (_LEFT_OF_STREAMS, {"stream_ids": gone})) if gone else [[]]
+    left_of = {row.stream_id: row for row in left}
     news, counts = log.news(events), dict[str, Frame]()
     return {
-        each: Happened(found.get(each), news.get(each, log.NOTHING), counts)
+        each: Happened(found.get(each), left_of.get(each), news.get(each, log.NOTHING), counts)
         for each in (span.stream_id for span in spans)
     }
 
 
 def frames(span: Span, happened: Happened, watched: Callable[[str], bool]) -> Sequence[Frame]:
     """What watchers of a run and of the desks get for the events of the span."""
-    card, news, counts = happened
+    card, _, news, counts = happened
     with reading() as session:
         if card is None:
             return _gone(session, span, happened, watched)
@@ -105,7 +114,7 @@ def _news_of_page(session: Session, topic: str, card: cards.RunCard, news: log.N
     """What a run's page that shows the events before the span does not show yet; everything, if that is not known."""
     lines = _log_lines(topic, card.id, news)
     if news.is_cut:  # a page that shows all that came before would lack the lines that were left out
-        return [*_page(session, topic, card), _whole_log(session, topic, card)]
+        return [*_page(session, topic, card), _whole_log(session, topic, card, card.stream_id, card.seq)]
     if not span.after_seq or None in news.moved:
         return _page(session, topic, card) + lines
     if not news.moved:
@@ -131,26 +140,54 @@ _other = aliased(Run)
 _number_of_newest = (
     select(func.max(_other.number)).where(_other.product_id == Run.product_id).correlate(Run).scalar_subquery()
 )
-_REMOVED = select(Run, Run.number == _number_of_newest).where(Run.stream_id == bindparam("stream_id"))
+_LEFT = select(
+    Run.id,
+    Run.stream_id,
+    Run.product_id,
+    Run.client_id,
+    Run.created_by,
+    Run.number,
+    (Run.number == _number_of_newest).label("is_newest"),
+    Stream.seq,
+).join(Stream, Stream.id == Run.stream_id)
+"""What is known of a run whether its product is there or removed."""
+_LEFT_OF_STREAMS = _LEFT.where(Run.stream_id == any_(bindparam("stream_ids", type_=ARRAY(BigInteger))))
+_LEFT_OF_RUN = _LEFT.where(Run.id == bindparam("run_id"))
+
+
+def _gone_page(session: Session, topic: str, run_id: UUID) -> list[Frame]:
+    """The page of a run whose product is removed, as it is now; nothing where there is no such run."""
+    [rows] = read_together(session, (_LEFT_OF_RUN, {"run_id": run_id}))
+    found: list[Frame] = []
+    for run in rows:
+        found += [_gone_head(topic, run, run.seq), _whole_log(session, topic, run, run.stream_id, run.seq)]
+    return found
+
+
+def _gone_head(topic: str, run: AnyRow, seq: int) -> Frame:
+    return Frame(topic, "head", seq, render_template("pipeline/_gone.html", run=run, oob=REPLACE))
 
 
 def _gone(session: Session, span: Span, happened: Happened, watched: Callable[[str], bool]) -> list[Frame]:
     """The product was removed: its row leaves the desks. Its page keeps its log, in case it is put back."""
-    row = session.execute(_REMOVED, {"stream_id": span.stream_id}).one_or_none()
+    run, news = happened.left, happened.news
     out: list[Frame] = []
-    if row is None:
+    if run is None:
         return out
-    run, is_newest = row
     topic = run_topic(run.id)
     if watched(topic):
-        out.append(Frame(topic, "head", span.seq, render_template("pipeline/_gone.html", run=run, oob=REPLACE)))
-        out += _log_lines(topic, run.id, happened.news)
-    # Only the newest run speaks for the product: what is told of an earlier one may come when it is back on the desk.
-    for user_id in dict.fromkeys((None, run.created_by)) if is_newest else ():
+        out.append(_gone_head(topic, run, span.seq))
+        out += (
+            [_whole_log(session, topic, run, run.stream_id, span.seq)]
+            if news.is_cut
+            else _log_lines(topic, run.id, news)
+        )
+    # Only the newest run speaks for the product.
+    for user_id in dict.fromkeys((None, run.created_by)) if run.is_newest else ():
         its_desk = desk_topic(run.client_id, user_id)
         if watched(its_desk):
             out += [
-                _no_row(its_desk, run.id, run.product_id, span.seq),
+                _no_row(its_desk, run.product_id, run.number, span.seq),
                 _counted(session, its_desk, user_id, happened.counts),
             ]
     return out
@@ -190,19 +227,23 @@ def _page(session: Session, topic: str, card: cards.RunCard) -> list[Frame]:
     ]
 
 
-def _whole_log(session: Session, topic: str, card: cards.RunCard) -> Frame:
-    events, more = log.log(session, card.stream_id, upto=card.seq)
-    lines = [parts.line(card.id, event) for event in events]
-    page = render_template("pipeline/_log.html", run=card, lines=lines, has_more=more, oob=REPLACE)
-    return Frame(topic, "log", card.seq, page)
+def _whole_log(session: Session, topic: str, run: cards.RunCard | AnyRow, stream_id: int, seq: int) -> Frame:
+    events, more = log.log(session, stream_id, upto=seq)
+    lines = [parts.line(run.id, event) for event in events]
+    page = render_template("pipeline/_log.html", run=run, lines=lines, has_more=more, oob=REPLACE)
+    return Frame(topic, "log", seq, page)
+
+
+# A desk has one row for a product, whichever run it shows: so its key is the product's, and its number orders runs too.
 
 
 def _row(topic: str, card: cards.RunCard) -> Frame:
-    return Frame(topic, f"row:{card.id}", card.seq, parts.row(card, REPLACE))
+    return Frame(topic, f"row:{card.product_id}", card.place, parts.row(card, REPLACE))
 
 
-def _no_row(topic: str, run_id: UUID, product_id: UUID, seq: int) -> Frame:
-    return Frame(topic, f"row:{run_id}", seq, f'<li id="row-{product_id}" hx-swap-oob="delete"></li>')
+def _no_row(topic: str, product_id: UUID, number: int, seq: int) -> Frame:
+    html = f'<li id="row-{product_id}" hx-swap-oob="delete"></li>'
+    return Frame(topic, f"row:{product_id}", cards.place_of(number, seq), html)
 
 
 def _counted(session: Session, topic: str, user_id: UUID | None, counts: dict[str, Frame]) -> Frame:
@@ -234,5 +275,5 @@ def _desk(session: Session, topic: str, user_id: UUID | None) -> list[Frame]:
     # Oldest first: a page puts a row that it does not have on top.
     ordered = sorted(rows.values(), key=lambda card: card.id)
     # Who was away may still show what was removed meanwhile.
-    gone = [_no_row(topic, one.id, one.product_id, one.seq) for one in desk.latest_removed(session)]
+    gone = [_no_row(topic, one.product_id, one.number, one.seq) for one in desk.latest_removed(session)]
     return [_counts(session, topic, user_id), *gone, *(_row(topic, card) for card in ordered)]

@@ -12,7 +12,7 @@ from webapp.errors import Conflict
 from webapp.pipeline import services
 from webapp.pipeline.models import Phase, PhaseName, Run, RunState
 from webapp.work import services as work
-from webapp.work.events import NewEvent, record
+from webapp.work.events import NewEvent
 from webapp.work.models import Work, WorkState
 from webapp.work.priority import Priority
 
@@ -30,6 +30,7 @@ def look_anew(session: Session, run: Run, user_id: UUID | None, why: str) -> Run
     """
     if not run.is_latest:
         raise Conflict("There is a newer run of this product; go on with that one.")
+    services.tell_all(session, run, NewEvent("run.photos_changed", why[:1].upper() + why[1:]))
     work_id, state = session.execute(
         select(Work.id, Work.state)
         .join(Phase, Phase.work_id == Work.id)
@@ -55,5 +56,4 @@ def look_anew(session: Session, run: Run, user_id: UUID | None, why: str) -> Run
             message=f"Run started: {why}",
             priority=Priority.AGAIN,
         )
-    record(run.client_id, run.stream_id, NewEvent("run.photos_changed", why[:1].upper() + why[1:]))
     return run

@@ -180,7 +180,7 @@ def remove_product(session: Session, product_id: UUID, user_id: UUID | None) -> 
     product.deleted_by = user_id
     session.flush()
     _change(session, run.id, state=RunState.STOPPED if was_active else run.state, is_latest=False)
-    _tell_all(session, run, NewEvent("run.removed", "Product removed"))
+    tell_all(session, run, NewEvent("run.removed", "Product removed"))
     return run
 
 
@@ -209,12 +209,13 @@ def put_back(session: Session, product_id: UUID) -> Run:
     product.deleted_at = product.deleted_by = None
     session.flush()
     _change(session, run.id, is_latest=True)
-    _tell_all(session, run, NewEvent("run.put_back", "Product put back"))
+    tell_all(session, run, NewEvent("run.put_back", "Product put back"))
     return run
 
 
-def _tell_all(session: Session, newest: Run, event: NewEvent) -> None:
-    """What happened to the whole product is news on the pages of its earlier runs as well."""
+def tell_all(session: Session, newest: Run, event: NewEvent) -> None:
+    """What happened to the whole product is news on the pages of its earlier runs as well. Their streams are older than
+    the newest run's, and locked before it, as everywhere."""
     earlier = select(Run.stream_id).where(Run.product_id == newest.product_id, Run.id != newest.id)
     record_each(session, newest.client_id, [(stream_id, event) for stream_id in session.scalars(earlier)])
     record(newest.client_id, newest.stream_id, event)
