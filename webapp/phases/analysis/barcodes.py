@@ -1,6 +1,7 @@
 """Reading the codes on a photo: a cascade of decoders and views that goes on until the votes decide."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,7 +12,7 @@ import wasmtime
 from webapp.lib import gs1, gtin
 from webapp.phases.analysis.decoders import OpenCV, ZXing
 from webapp.phases.analysis.pictures import Picture
-from webapp.phases.analysis.reads import RETAIL, Decoder
+from webapp.phases.analysis.reads import RETAIL, Decoder, Read
 from webapp.phases.analysis.regions import strip_at, strips
 from webapp.phases.analysis.template import Template
 from webapp.phases.analysis.views import View, strip_views, whole_views
@@ -41,10 +42,19 @@ class Scan:
 
 @dataclass(frozen=True)
 class Engines:
-    """The decoders: those for every view, and the slow one for soft codes."""
+    """The decoders: those for every view, and the slow one for soft codes. `aside`: a second thread, since decoders let
+    go of Python's lock while they read."""
 
     quick: tuple[Decoder, ...]
     thorough: Template
+    aside: ThreadPoolExecutor
+
+    def begin(self, view: View) -> Callable[[], list[Sequence[Read]]]:
+        """Starts to read a view; what is returned finishes it, and gives what each of the quick decoders read, in their
+        order."""
+        *others, slowest = self.quick
+        later = self.aside.submit(slowest.read, view)
+        return lambda: [*(decoder.read(view) for decoder in others), later.result()]
 
 
 @lru_cache(maxsize=1)
@@ -52,8 +62,8 @@ def engines() -> Engines:
     """The decoders of this process, made once. Without the npm package, ZBar is simply not among them."""
     quick: list[Decoder] = [ZXing(), OpenCV()]
     with suppress(OSError, wasmtime.WasmtimeError):
-        quick.insert(1, ZBar())
-    return Engines(tuple(quick), Template())
+        quick.append(ZBar())
+    return Engines(tuple(quick), Template(), ThreadPoolExecutor(1, thread_name_prefix="barcodes"))
 
 
 def scan(picture: Picture, progress: Progress = lambda _share, _step: None) -> Scan:
@@ -61,15 +71,16 @@ def scan(picture: Picture, progress: Progress = lambda _share, _step: None) -> S
     ballot, tools = Ballot(), engines()
     whole = list(islice(whole_views(picture.grey), 1))
     progress(0.0, "looking for barcodes")
-    _read(ballot, tools.quick, whole[0])
+    finish = tools.begin(whole[0])
     found = list(strips(picture.grey))
+    _count(ballot, finish)
     for number, strip in enumerate(found):
         progress(0.3 + 0.5 * number / len(found), "reading barcodes up close")
         _read_strip(ballot, tools, strip, thorough=number < THOROUGH_STRIPS)
     if not any(verdict.decided for verdict in ballot.verdicts()):
         progress(0.8, "looking for small and soft barcodes")
         for view in islice(whole_views(picture.grey), 1, None):
-            _read(ballot, tools.quick, view)
+            _count(ballot, tools.begin(view))
             if any(verdict.decided for verdict in ballot.verdicts()):
                 break
         _look_again(ballot, tools, picture)
@@ -81,8 +92,8 @@ def scan(picture: Picture, progress: Progress = lambda _share, _step: None) -> S
     )
 
 
-def _read(ballot: Ballot, decoders: Sequence[Decoder], view: View) -> int:
-    return sum(ballot.add(decoder.read(view)) for decoder in decoders)
+def _count(ballot: Ballot, finish: Callable[[], list[Sequence[Read]]]) -> int:
+    return sum(ballot.add(reads) for reads in finish())
 
 
 def _read_strip(ballot: Ballot, tools: Engines, strip: View, *, thorough: bool) -> None:
@@ -95,7 +106,7 @@ def _read_strip(ballot: Ballot, tools: Engines, strip: View, *, thorough: bool) 
             return
         if number == (1 if done else QUICK_VIEWS) and not seen and (done or not thorough):
             return
-        seen += _read(ballot, tools.quick, view)
+        seen += _count(ballot, tools.begin(view))
         if number == 0 and thorough and not ballot.decided_at(corners):
             seen += ballot.add(tools.thorough.read(strip))
 
