@@ -188,6 +188,29 @@ def test_a_reference_photo_names_the_product_where_it_clearly_leads_in_marks_or_
     assert (answer.weight.confidence >= 80) is is_sure
 
 
+@pytest.mark.parametrize(
+    ("label", "others", "is_sure"),
+    [
+        (BOTTLE_LABEL, (), True),
+        (("Nordvik", "Trail"), (), False),
+        (BOTTLE_LABEL, ("Nordvik Trail Bottle 500 ml",), False),  # nearly the same words: the label may mean that
+    ],
+)
+def test_a_photo_that_leads_without_clear_marks_needs_the_name_in_full_on_the_label(label, others, is_sure):
+    known = [BOTTLE, *(msgspec.structs.replace(BOTTLE, id=name, name=name, gtin14=None) for name in others)]
+
+    def look(_records):
+        views = [(BOTTLE, 0.4, 20), (LAMP, 0.1, 18)]
+        return [
+            Resemblance(record, f"photo of {record.id}", "p1", Box(left=0, top=0, width=1, height=1), sure, marks)
+            for record, sure, marks in views
+        ]
+
+    answer = identify((), (), {}, Label(lines(*label)), Hints(), Known(*known), look)
+    assert (answer.path, answer.best.record) == (Path.PICTURE_RECORD, BOTTLE)
+    assert (answer.weight.confidence >= 80) is is_sure
+
+
 def test_codes_of_two_products_ask_a_person():
     answer = found(code(NUMBER), code(OTHER), label=(*BOTTLE_LABEL, *LAMP_LABEL))
     assert answer.weight.confidence < 80

@@ -118,8 +118,10 @@ def _by_picture(
     shown = {(entry.record.source, entry.record.id) for entry in pictured}
     others = [entry for entry in fitting if (entry.record.source, entry.record.id) not in shown]
     next_marks = max((view.marks for view in views if view.record != best.record), default=0)
-    weight = weighing.known_by_picture(best, _chance(best), ahead, next_marks, others[0] if others else None, hints)
-    return Identity(Path.PICTURE_RECORD, best, number, weight, (*pictured[1:], *others), numbers, label, ahead)
+    rest = (*pictured[1:], *others)
+    by_words = others[0] if others else None
+    weight = weighing.known_by_picture(best, _chance(best), ahead, next_marks, rest, by_words, hints)
+    return Identity(Path.PICTURE_RECORD, best, number, weight, rest, numbers, label, ahead)
 
 
 def _chance(entry: Candidate) -> float:
@@ -145,7 +147,7 @@ def _without_number(hints: Hints, label: Label) -> Path:
 def _named_instead(fitting: Sequence[Candidate], number: Number) -> Candidate | None:
     """A record of another number that the label names in full; common words of one or two do not count."""
     for entry in fitting:
-        named = entry.on_label >= 0.9 and len(telling(entry.record.name)) >= 3
+        named = entry.on_label >= weighing.NAMED and len(telling(entry.record.name)) >= weighing.NAMED_WORDS
         if named and entry.record.gtin14 not in (None, number.gtin14):
             return entry
     return None

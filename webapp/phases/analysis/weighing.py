@@ -5,12 +5,13 @@ photo that leads clearly, can pass 80; their levels were held against the photos
 own function, so that a fitted calibrator can take its place.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from webapp.lib import gtin
 from webapp.phases.analysis.candidates import Candidate
 from webapp.phases.analysis.numbers import Number
-from webapp.phases.analysis.words import PIECE, Label
+from webapp.phases.analysis.words import PIECE, Label, telling
 from webapp.phases.facts import Hints
 
 READABLE_LABEL = 5
@@ -19,10 +20,12 @@ AGREES, PARTLY = 0.5, 0.25
 """Share of a name's words on the label from which they agree, and agree partly."""
 CLEAR_LEAD, CLEAR_MARKS, CLEAR_CHANCE = 0.1, 1.5, 0.65
 """A reference photo names the product where its chance leads the next known product's by the first, and it has so many
-times the other's marks in common with the photo, or the chance itself is high. A sister of an unknown product leads as
-well, but seldom in its marks: they share the brand's drawing with all the family."""
-NAMED = 0.9
-"""Share of a name's words on the label from which it stands there in full."""
+times the other's marks in common with the photo, or the chance itself is high, or the label names it in full and no
+other nearly so. A sister of an unknown product leads as well, but seldom in its marks (they share the brand's drawing
+with all the family), and its name does not stand there in full."""
+NAMED, NAMED_LEAD, NAMED_WORDS = 0.9, 0.2, 3
+"""Share of a name's words on the label from which it stands there in full; agreement by which others stay behind; words
+that a name needs for that to mean something."""
 BEYOND_DOUBT = 97
 """Confidence of a number that three decoders, or two and the printed digits, agree on, without a rival."""
 
@@ -97,7 +100,7 @@ def known_by_text(best: Candidate, lead: float, hints: Hints) -> Weight:
         return Weight(85)
     if best.digits >= PIECE and lead >= 0.1:
         return Weight(90 if best.on_label >= AGREES else 86)
-    if best.digits and best.on_label >= NAMED and lead >= 0.2:
+    if best.digits and best.on_label >= NAMED and lead >= NAMED_LEAD:
         return Weight(84)
     confidence = 5 + 12 * min(1.0, best.agreement) + (25 if lead >= 0.2 else 8 if lead >= 0.1 else 0)
     reasons = ["No barcode was read that the catalog or the offers know; the product was matched by its words only."]
@@ -107,15 +110,25 @@ def known_by_text(best: Candidate, lead: float, hints: Hints) -> Weight:
 
 
 def known_by_picture(
-    best: Candidate, chance: float, lead: float, next_marks: int, by_words: Candidate | None, hints: Hints
+    best: Candidate,
+    chance: float,
+    lead: float,
+    next_marks: int,
+    others: Sequence[Candidate],
+    by_words: Candidate | None,
+    hints: Hints,
 ) -> Weight:
     """A record's photo shows the same package. `lead`: its chance beyond that of the next record's photo; `next_marks`:
-    the most marks that another record's photo has in common with ours; `by_words`: the record that the words fit best,
-    where it is another one."""
+    the most marks that another record's photo has in common with ours; `others`: all others that photo or words speak
+    for; `by_words`: the one that only the words speak for, and most."""
     name = best.record.name
     confidence, reasons = 76.0, []
     marks = best.picture.marks if best.picture else 0
-    if lead >= CLEAR_LEAD and (chance >= CLEAR_CHANCE or marks >= CLEAR_MARKS * next_marks):
+    ahead_in_words = all(best.agreement - other.agreement >= NAMED_LEAD for other in others)
+    in_words = ahead_in_words and best.on_label >= NAMED and len(telling(name)) >= NAMED_WORDS
+    if lead >= CLEAR_LEAD and in_words:
+        confidence = 97  # two witnesses that know nothing of each other
+    elif lead >= CLEAR_LEAD and (chance >= CLEAR_CHANCE or marks >= CLEAR_MARKS * next_marks):
         confidence = 86 + 13 * min(chance, 0.9)
     elif lead < CLEAR_LEAD:
         reasons.append("Photos of several known products look like this one.")
