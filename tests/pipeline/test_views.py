@@ -1,14 +1,17 @@
 """The desk, a product's page and the buttons on it, as a browser asks for them."""
 
+import re
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from tests import factories
 from tests.pipeline.conftest import answer_bells, fresh
 from tests.pipeline.engines import broken
 from webapp.database import tenant, transaction
-from webapp.pipeline import cards, desk
+from webapp.phases.facts import Evidence, Field
+from webapp.pipeline import cards, desk, findings
 from webapp.pipeline.models import PhaseName, Run, RunState
 from webapp.together import read_together
 
@@ -158,3 +161,19 @@ def test_a_removed_product_leaves_the_desk_and_can_be_put_back(client, staff, ma
     assert staff.submit(f"/runs/{run.id}/phases/1/resume").status_code == 303
     answer_bells()
     assert fresh(Run, run.id).state is RunState.COMPLETED
+
+
+def test_what_can_be_opened_on_a_products_page_has_a_name_of_its_own(staff, make_run):
+    """Live fragments keep open what was open, by its id."""
+    run = make_run()
+    answer_bells()
+    why = Field(value="Pens", confidence=90, evidence=(Evidence(kind="rule", says="So it is."),))
+    with transaction() as session:
+        places, found = findings.read_all(session, run.id)
+        for number, name in enumerate((PhaseName.ANALYSIS, PhaseName.MARKET), 1):
+            changed = {"brand": why, "category": why}
+            told = msgspec.structs.replace(found[name], **changed)
+            findings.write(session, run.client_id, places[name].phase_id, number, 1, told)
+    ids = re.findall(r'\sid="([^"]+)"', staff.get(f"/products/{run.product_id}").text)
+    assert f"why-{run.id}-category" in ids
+    assert [each for each in set(ids) if ids.count(each) > 1] == []
