@@ -193,6 +193,37 @@ def test_interrupted_work_is_rung_for_again_when_who_took_its_bell_was_lost_as_w
     assert rung(front.name) == []
 
 
+def test_another_dispatcher_rings_for_what_was_interrupted_when_the_first_is_lost_with_the_bell(app, dispatcher):
+    client = make_client()
+    [lost] = backlog(client, 1, lane="heavy")
+    with tenant(client.id), transaction() as session:
+        services.claim(session, lost, "slot", 15)
+    change(client, lost, "lease_until = now() - interval '1 second'")
+    dispatcher.round()
+    queue.redis().flushdb()
+    other = Dispatcher(app)
+    other.round()
+    assert rung(queue.front("heavy")) == [lost]
+    other._rerung_at = 0
+    other.round()
+    assert rung(queue.front("heavy")) == [lost], "it hangs there already"
+
+
+def test_interrupted_work_that_nobody_may_take_is_rung_for_a_while_and_no_longer(app, dispatcher):
+    client = make_client()
+    [lost] = backlog(client, 1, lane="heavy")
+    with tenant(client.id), transaction() as session:
+        services.claim(session, lost, "slot", 15)
+    change(client, lost, "lease_until = now() - interval '1 second'")
+    dispatcher.round()
+    dispatcher._interrupted[lost].good_until = 0
+    queue.bells(queue.front("heavy")).empty()
+    for _ in range(2):
+        dispatcher._rerung_at = 0
+        dispatcher.round()
+    assert rung(queue.front("heavy")) == []
+
+
 def test_what_a_worker_lost_keeps_its_place_before_what_came_later(dispatcher):
     client = make_client()
     [lost] = backlog(client, 1, lane="heavy")

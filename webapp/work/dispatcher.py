@@ -54,7 +54,9 @@ _DUE = Statement("""
 _FORGET_BELLS = text(
     "UPDATE work SET dispatched_at = NULL WHERE state = 'ready' AND queue = :queue AND dispatched_at < :before"
 )
-_STILL = Statement("SELECT id FROM work WHERE id = ANY(:ids) AND state = 'ready'")
+_INTERRUPTED = Statement("""
+    SELECT id, client_id, queue FROM work WHERE state = 'ready' AND crashes > 0 ORDER BY id LIMIT 1000
+""")
 _RUNG = Statement("""
     SELECT count(*), count(*) FILTER (WHERE dispatched_at < clock_timestamp() - make_interval(secs => :lease))
     FROM (SELECT dispatched_at FROM work
@@ -85,7 +87,7 @@ class Dispatcher:
         self._epoch: bytes | None = None
         self._hears_redis = True
         self._interrupted: dict[int, Interrupted] = {}
-        """By the work's id."""
+        """By the work's id. Every dispatcher knows of all of it: the one that took it back may be lost next."""
         self._name = f"dispatcher:{socket.gethostname()}:{os.getpid()}"
         self._seen_at = self._rerung_at = self._swept_at = float("-inf")
         self._app = app
@@ -136,7 +138,7 @@ class Dispatcher:
         self._take(_DUE, self._wake)
         self._notice_lost_bells()
         thorough = now - self._rerung_at >= RERING_EVERY_SECONDS
-        if self._hears_redis and self._interrupted:
+        if self._hears_redis and (self._interrupted or thorough):
             self._ring_for_interrupted(look_again=thorough)
         if thorough:
             self._let_through()
@@ -220,20 +222,22 @@ class Dispatcher:
                 entry.is_due = False
 
     def _look_again(self) -> None:
-        now = time.monotonic()
+        now, known = time.monotonic(), self._interrupted
         with self._engine.begin() as connection:
-            still = {row.id for row in _STILL.execute(connection, {"ids": list(self._interrupted)})}
+            rows = _INTERRUPTED.execute(connection, {})
         self._interrupted = {
-            work_id: entry
-            for work_id, entry in self._interrupted.items()
-            if work_id in still and entry.good_until > now
+            row.id: known.get(row.id)
+            or Interrupted(queue.front(row.queue), (row.client_id, row.id), now + INSIST_SECONDS, is_due=False)
+            for row in rows
         }
+        if not rows:
+            return
         try:
             hanging = {lane: queue.bells(lane, self._redis).count for lane in map(queue.front, WINDOWS)}
         except RedisError:
             return
         for entry in self._interrupted.values():
-            entry.is_due = entry.is_due or not hanging.get(entry.lane, 1)
+            entry.is_due = now < entry.good_until and (entry.is_due or not hanging.get(entry.lane, 1))
 
     def _notice_lost_bells(self) -> None:
         """Redis lost its memory: its epoch key changed or vanished. Every ready row's bell counts as not rung; so it

@@ -130,6 +130,8 @@ class Work(Base):
             "run_at",
             postgresql_where=text("state IN ('ready', 'running', 'waiting')"),
         ),
+        # What lost its worker and waits for another: nearly always nothing.
+        Index("ix_work_interrupted", "id", postgresql_where=text("state = 'ready' AND crashes > 0")),
         Index("ix_work_client_stream", "client_id", "stream_id"),
         # What waits behind a circuit, or is on its way from there; nearly always nothing.
         Index("ix_work_waits_for", "waits_for", "client_id", postgresql_where=text("waits_for IS NOT NULL")),
