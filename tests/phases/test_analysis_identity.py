@@ -194,6 +194,9 @@ def test_a_reference_photo_names_the_product_where_it_clearly_leads_in_marks_or_
         (BOTTLE_LABEL, (), True),
         (("Nordvik", "Trail"), (), False),
         (BOTTLE_LABEL, ("Nordvik Trail Bottle 500 ml",), False),  # nearly the same words: the label may mean that
+        (("Nordvik", "Trail Bottle 500 ml"), (), False),  # a word is missing, and the size is another
+        (("Nordvik", "Trail Bottle 750 ml", "500 ml free"), (), True),
+        (("Nordvik", "TraiI Bottle 750 ml"), (), False),  # misread
     ],
 )
 def test_a_photo_that_leads_without_clear_marks_needs_the_name_in_full_on_the_label(label, others, is_sure):
@@ -331,8 +334,10 @@ def test_a_doubtful_number_gives_way_to_the_one_of_the_record_that_the_words_nam
     answer = found(doubtful, label=BOTTLE_LABEL, known=[other])
     number = fields.gtin_field(answer, bars_seen=True)
     assert answer.best is not None
-    assert (number.value, number.confidence <= 60) == (OTHER, True)
+    assert (number.value, number.trusted) == (OTHER, None)
     assert [entry.value for entry in number.alternatives] == [NUMBER]
+    assert not any(entry.kind == "barcode" for entry in number.evidence), "what was read speaks for another number"
+    assert answer.weight.confidence < 80
     sure = fields.gtin_field(found(code(), label=BOTTLE_LABEL, known=[other]), bars_seen=True)
     assert sure.value == NUMBER
 
@@ -385,8 +390,24 @@ def test_a_category_is_the_records_own_and_those_of_others_are_only_offered():
 
 
 def test_few_signs_are_no_guess():
-    name = fields.name_field(found(label=("CE", "EU")), Hints())
-    assert name.value is None
+    answer = found(label=("CE EU",))
+    assert answer.path is Path.NOTHING
+    assert fields.name_field(answer, Hints()).value is None
+
+
+def test_codes_that_are_no_product_numbers_are_not_called_no_barcode():
+    field = fields.gtin_field(found(), bars_seen=False, codes_read=True)
+    assert "none of them is a product number" in field.evidence[0].says
+
+
+def test_a_record_found_by_typed_words_asks_a_person_where_another_number_was_read():
+    other = msgspec.structs.replace(BOTTLE, gtin14=OTHER)
+    hints = Hints(name=BOTTLE.name)
+    assert found(label=BOTTLE_LABEL, known=[other], hints=hints).weight.confidence >= 80
+    doubtful = code(decoders=("zbar",), votes=1, runner_up=2)
+    beside = found(doubtful, label=BOTTLE_LABEL, known=[other], hints=hints)
+    assert beside.weight.confidence < 80
+    assert any("another product" in reason for reason in beside.weight.reasons)
 
 
 def test_a_photo_that_cannot_be_opened_was_not_looked_at():

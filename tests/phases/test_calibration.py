@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, reject, settings
@@ -262,6 +263,14 @@ def test_a_score_that_lost_its_worth_asks_a_person_and_says_why():
     assert "corrected too often" in after.reasons[0]
     assert after.assessment is not None
     assert (after.assessment.raw, after.assessment.shown, after.assessment.calibrator) == (85, after.confidence, 7)
+
+
+def test_a_records_category_is_as_sure_as_its_record():
+    fitted = fit(history(400, worth=0.6), version=7)
+    told = Assessment(path=Path.BARCODE_RECORD, raw=85, shown=85, fields={"name": 85}, witnesses={"on_label": 0.5})
+    found = msgspec.structs.replace(analysis(told), category=Field(value="Kettles", confidence=85))
+    after = calibrated(found, fitted, 80)
+    assert after.category.confidence == after.confidence < 80
 
 
 def test_what_a_person_settled_is_left_alone():

@@ -56,6 +56,31 @@ def test_nutrition_and_voltages_are_no_content(table):
     assert size.evidence[0].kind == "rule"
 
 
+@pytest.mark.parametrize(
+    "other",
+    ["NET CARBS 3 g", "Contenido de sodio 20 mg", "Peso máximo 150 kg", "Max. Gewicht 120 kg"],
+)
+def test_what_only_sounds_like_a_content_reaches_no_listing(other):
+    assert size_field(*found(other)).trusted is None
+
+
+@pytest.mark.parametrize("name", ["Monster Energy 500 ml", "Protein Shake 500 ml", "Storage Box 500 ml"])
+def test_words_that_stand_in_names_as_well_hide_no_size(name):
+    assert size_field(*found(name)).value == "500 ml"
+
+
+@pytest.mark.parametrize("text", ["1 LİTRE", "5 lıter", "12 pıeces", "", "٣ kg", "½ l"])
+def test_letters_of_other_languages_are_no_error(text):
+    for typed in (None, text):
+        size_field(*found(text, typed=typed))
+        quantity_field(*found(text, typed=typed))
+
+
+@pytest.mark.parametrize("name", ["Hair Repair of Damaged Ends", "Lego 1234 Set", "Soap 1 pack"])
+def test_no_number_in_a_name_is_taken_for_pieces(name):
+    assert quantity_field(*found(typed=name)).value is None
+
+
 def test_pieces_are_found_on_the_label_and_one_is_no_quantity():
     pack = quantity_field(*found("Pack of 4"))
     assert (pack.value, pack.confidence < 60) == ("4", True)

@@ -2,18 +2,24 @@
 
 import msgspec
 import pytest
+from sqlalchemy import text
 
 from tests.pipeline import judging
-from webapp.phases.facts import Alternative, Carried, Field
-from webapp.pipeline.settling import CONFIRMED, settle
+from tests.pipeline.conftest import fresh
+from webapp.catalog.models import Product
+from webapp.database import transaction
+from webapp.phases.facts import Alternative, Carried, Evidence, Field
+from webapp.pipeline.settling import CONFIRMED, apply_analysis, settle
 
+OF_RECORD = (Evidence(kind="catalog", says="The catalog fits the words.", record_id="r1"),)
+KETTLES_FOR_SURE = Field(value="Kettles", confidence=95, evidence=OF_RECORD)
 ALL = ("name", "brand", "model", "condition", "gtin")
 
 
 def analysis():
     return msgspec.structs.replace(
         judging.found(70),
-        category=Field(value="Kettles", confidence=40),
+        category=Field(value="Kettles", confidence=40, evidence=OF_RECORD),
         size=Field(value="1.7 l", confidence=70),
         brands=(Alternative(value="Acme", confidence=70),),
         carried=(Carried(key="lot", field=Field(value="L1", confidence=97)),),
@@ -47,21 +53,48 @@ def test_with_the_product_its_category_is_confirmed():
     assert after.carried == analysis().carried
 
 
-@pytest.mark.parametrize("values", [{"gtin": "00012345678905"}, {"gtin": None}])
-def test_what_belonged_to_another_number_goes(values):
-    after = settle(analysis(), said(**values), "Ann confirmed it")
-    assert (after.category.value, after.size.value, after.brands, after.carried) == (None, None, (), ())
+OTHER = "00012345678905"
+
+
+def test_what_belonged_to_another_number_goes():
+    after = settle(analysis(), said(gtin=OTHER), "Ann confirmed it")
+    assert (after.category.value, after.brands, after.carried) == (None, (), ())
     assert after.category.evidence
+    assert after.size.value == "1.7 l", "that was read on this very label"
 
 
-def test_without_a_number_another_name_is_another_product():
-    found = msgspec.structs.replace(analysis(), gtin=Field())
-    corrected = settle(found, said(gtin=None, name="Toaster T2"), "Ann confirmed it")
-    spelled = settle(found, said(gtin=None, name=f" {(found.name.value or '').upper()}"), "Ann confirmed it")
-    assert corrected.category.value is None
-    assert spelled.category.value == "Kettles"
+def test_another_name_takes_the_records_category_with_it_and_leaves_what_the_code_says():
+    after = settle(analysis(), said(name="Toaster T2"), "Ann confirmed it")
+    assert after.category.value is None
+    assert after.carried == analysis().carried
 
 
-def test_a_number_that_is_only_filled_in_makes_it_no_other_product():
-    found = msgspec.structs.replace(analysis(), gtin=Field())
-    assert settle(found, said(gtin=judging.GTIN), "Ann confirmed it").category.value == "Kettles"
+@pytest.mark.parametrize("gtin", [judging.GTIN, None])
+def test_a_number_that_is_filled_in_or_struck_out_makes_it_no_other_product(gtin):
+    found = analysis() if gtin is None else msgspec.structs.replace(analysis(), gtin=Field())
+    after = settle(found, said(gtin=gtin), "Ann confirmed it")
+    assert (after.category.value, after.carried) == ("Kettles", found.carried)
+
+
+@pytest.mark.parametrize("name", ["KETTLE", " kettle ", "Acme Kettle", "Kettle K1 1.7 l"])
+def test_a_name_that_is_only_made_longer_is_the_same_product(name):
+    after = settle(analysis(), said(name=name), "Ann confirmed it")
+    assert after.category.value == "Kettles"
+    is_equal = name.strip().casefold() == "kettle"
+    assert (after.category.confidence == CONFIRMED) is is_equal, "confirmed only by whoever left the name as it was"
+
+
+def test_the_product_itself_loses_the_category_of_what_it_is_not(client, make_run):
+    run = make_run()
+    with transaction() as session:
+        apply_analysis(session, run.product_id, msgspec.structs.replace(analysis(), category=KETTLES_FOR_SURE))
+    assert fresh(Product, run.product_id).category == "Kettles"
+    corrected = settle(analysis(), said(name="Toaster T2"), "Ann confirmed it")
+    with transaction() as session:
+        apply_analysis(session, run.product_id, corrected, fixed=ALL)
+    assert fresh(Product, run.product_id).category is None
+    with transaction() as session:
+        apply_analysis(session, run.product_id, msgspec.structs.replace(corrected, category=KETTLES_FOR_SURE))
+        session.execute(text("UPDATE products SET listing_texts = '{\"category\": \"Mine\"}', category = 'Mine'"))
+        apply_analysis(session, run.product_id, corrected, fixed=ALL)
+    assert fresh(Product, run.product_id).category == "Mine"

@@ -162,20 +162,24 @@ def test_the_second_of_two_auditors_is_told_and_changes_nothing(client, reviewer
 
 @pytest.mark.parametrize("said", [RIGHT, WRONG], ids=["right", "wrong"])
 def test_a_decision_can_be_taken_back_and_made_again(reviewer, drawn, said):
-    reviewer.submit(f"/reviews/{drawn.id}/decision", said)
+    run_id, product_id = drawn.id, drawn.product_id
+    with transaction():
+        fresh(Product, product_id).category = "Kettles"
+    reviewer.submit(f"/reviews/{run_id}/decision", said)
+    assert fresh(Product, product_id).category is None, "nothing that was found says so"
     answer_bells()
-    assert "Take the decision back" in reviewer.get(f"/reviews/{drawn.id}").text
-    reviewer.submit(f"/reviews/{drawn.id}/decision/return")
+    assert "Take the decision back" in reviewer.get(f"/reviews/{run_id}").text
+    reviewer.submit(f"/reviews/{run_id}/decision/return")
     answer_bells()
-    product = fresh(Product, drawn.product_id)
-    assert (product.name, product.fixed_fields) == ("Kettle", [])
-    assert fresh(Run, drawn.id).audit is AuditState.OPEN
-    assert latest(drawn.product_id).state is RunState.COMPLETED
+    product = fresh(Product, product_id)
+    assert (product.name, product.category, product.fixed_fields) == ("Kettle", "Kettles", [])
+    assert fresh(Run, run_id).audit is AuditState.OPEN
+    assert latest(product_id).state is RunState.COMPLETED
     assert db.session.execute(select(Correction)).all() == []
-    review = db.session.execute(select(Review).where(Review.run_id == drawn.id)).scalar_one()
+    review = db.session.execute(select(Review).where(Review.run_id == run_id)).scalar_one()
     assert (review.decision, review.after, review.replaced) == (None, None, None)
-    assert reviewer.submit(f"/reviews/{drawn.id}/decision", WRONG).status_code == 303
-    assert fresh(Product, drawn.product_id).name == "Toaster T2"
+    assert reviewer.submit(f"/reviews/{run_id}/decision", WRONG).status_code == 303
+    assert fresh(Product, product_id).name == "Toaster T2"
 
 
 def test_what_was_changed_since_is_not_taken_back(reviewer, drawn):

@@ -49,7 +49,8 @@ _PACKS = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         r"\b(?:pack|set|lot|bundle|case|multipack|pk)\s+of\s+(\d{1,4})\b",
-        r"\b(\d{1,4})[\s-]?(?:er[\s-]?)?(?:pack|packs|pk|set)\b(?!\s*of)",
+        r"\b(\d{1,4})[\s-]?(?:er[\s-]?)?(?:pack|packs|pk)\b(?!\s*of)",
+        r"\b(\d{1,2})[\s-]?(?:er[\s-]?)?set\b(?!\s*of)",
         r"\b(\d{1,3})\s?[x×]\s?(?=\d+(?:[.,]\d+)?\s?(?:ml|cl|l|g|kg|oz|fl)\b)",
         r"\d\s?(?:ml|cl|l|g|kg|oz)\s?[x×]\s?(\d{1,3})\b(?![.,]\d)",
         r"^\s*(\d{1,2})\s?[x×]\s+(?=[^\W\d])",
@@ -58,7 +59,7 @@ _PACKS = [
     )
 ]
 _PACK_WORDS = {"twin pack": 2, "twinpack": 2, "double pack": 2, "doppelpack": 2, "triple pack": 3, "pair of": 2}
-_PACK_PHRASE = re.compile("|".join(_PACK_WORDS), re.IGNORECASE)
+_PACK_PHRASE = re.compile(rf"\b(?:{'|'.join(_PACK_WORDS)})\b", re.IGNORECASE)
 _ROUNDING = 0.04
 """Share by which labels round when they give a size in a second unit: 12 oz is 340 g, 2.5 fl oz is 75 ml."""
 
@@ -70,6 +71,8 @@ def measures(text: str) -> tuple[Measure, ...]:
         number, gap, unit = match.groups()
         if gap == "" and unit in "Gg" and number in ("2", "3", "4", "5", "6"):
             continue  # a mobile network, not a weight
+        if unit.lower() not in _UNITS:
+            continue  # a letter that only looks like one of ours: the Turkish İ and ı
         dimension, factor = _UNITS[unit.lower()]
         amount = _amount(number, unit.lower()) * factor
         if amount > 0:
@@ -104,8 +107,8 @@ def pack_size(text: str) -> int | None:
             count = int(next(group for group in match.groups() if group))
             if 1 <= count <= 2000:
                 return count
-    lower = text.lower()
-    return next((count for words, count in _PACK_WORDS.items() if words in lower), None)
+    phrase = _PACK_PHRASE.search(text)
+    return _PACK_WORDS.get(phrase.group().lower()) if phrase else None
 
 
 def conflict(ours: Sequence[Measure], theirs: Sequence[Measure]) -> tuple[Measure, Measure] | None:

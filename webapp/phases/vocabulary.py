@@ -21,13 +21,21 @@ COLOURS = {
 """Colour words of the languages that labels here are in, with the English name that listings use."""
 
 READING_MATTER = (
-    "ingred", "zutat", "contien", "conten", "contain", "enthalt", "inhalt", "allerg", "nutri", "nahrw", "valeur",
-    "energ", "kcal", "protei", "glucid", "lipid", "conserv", "konserv", "consom", "consum", "haltbar", "mindest",
-    "aufbewahr", "kuhl", "store", "storage", "before", "avant", "weight", "poids", "peso", "gewicht", "netto",
-    "fabriqu", "fabricad", "produced", "produit", "hergestellt", "manufactur", "distribu", "import", "www", "http",
-    "prepara", "zubereit", "instruc", "direction", "recycl", "warning", "caution", "achtung", "attention", "servic",
+    "ingred", "zutat", "allerg", "kcal", "glucid", "lipid", "nahrw", "conserv", "konserv", "consom", "consum",
+    "haltbar", "mindest", "aufbewahr", "poids", "peso", "gewicht", "netto", "fabriqu", "fabricad",
+    "hergestellt", "manufactur", "distribu", "www", "http", "zubereit", "recycl", "achtung",
 )  # fmt: skip
 """How words begin that stand in what is to be read on a label (ingredients, advice, addresses), not in a name."""
 
-NET_CONTENT = ("net", "poids", "peso", "gewicht", "inhalt", "conten", "volume", "nettovekt", "fullmeng")
-"""How words begin by which a label calls a size its net content."""
+PERHAPS_READING_MATTER = (
+    "contien", "conten", "contain", "enthalt", "inhalt", "nutri", "valeur", "energ", "protei", "kuhl", "store",
+    "storage", "best", "before", "avant", "net", "weight", "produced", "produit", "import", "prepara", "instruc",
+    "direction", "warning", "caution", "attention", "servic",
+)  # fmt: skip
+"""As before, of words that also stand in names (energy drink, storage box): one is none, two are."""
+
+NET_CONTENT = ("netto", "poids", "peso", "gewicht", "inhalt", "conten", "weight", "fullmeng")
+"""How words begin by which a label calls a size its net content, beside the word `net`."""
+
+NOT_CONTENT = ("max", "carb", "sodi", "natri", "sugar", "zucker", "sucre", "azuc", "fett", "satur")
+"""How words begin that tell that a size on the same line is something else."""

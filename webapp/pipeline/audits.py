@@ -43,7 +43,7 @@ def settle(session: Session, run_id: UUID, settled: dict[str, str | None], *, by
     _tell(run, newest, NewEvent("run.audited", f"Checked by {by_name}: {'right' if is_right else 'corrected'}"))
     if "name" in product.fixed_fields:
         return Settled(before, None)
-    replaced = {"fixed_fields": product.fixed_fields, "values": _values(product)}
+    replaced = {"fixed_fields": product.fixed_fields, "values": _values(product), "category": product.category}
     settling.apply_analysis(
         session,
         product.id,
@@ -80,6 +80,7 @@ def take_back(
         for name, value in replaced["values"].items():
             setattr(product, settling.column_of(name), value)
         product.fixed_fields = replaced["fixed_fields"]
+        product.category = replaced.get("category", product.category)
         session.flush()
         if was_corrected:
             _start_again(session, newest, by, "Started again: a correction was taken back")

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy.orm import Session
 
 from webapp.catalog import services as catalog
-from webapp.lib.text import code
+from webapp.lib.text import code, contains_words
 from webapp.phases.facts import Alternative, Analysis, Evidence, Field, Listing
 from webapp.pipeline import findings
 from webapp.statements import Statement, update_of
@@ -42,9 +42,12 @@ def settle(found: Analysis, values: dict[str, str | None], says: str) -> Analysi
             value=value, confidence=100, evidence=(evidence, *kept), alternatives=others, written_by="reviewer"
         )
     if _is_another(found, values):
-        changes |= {name: Field(evidence=(_ANOTHER,)) for name in ("category", "size", "quantity")}
-        changes |= {"brands": (), "carried": ()}
-    elif found.category.value is not None:
+        of_record = [name for name in ("category", "size", "quantity") if _is_of_record(getattr(found, name))]
+        changes |= {name: Field(evidence=(_ANOTHER,)) for name in of_record}
+        changes["brands"] = ()
+        if _has_another_number(found, values):
+            changes["carried"] = ()
+    elif found.category.value is not None and _names_the_same(found, values):
         confirmed = (Evidence(kind="reviewer", says=f"{says}: it comes with the product."), *found.category.evidence)
         sure = max(CONFIRMED, found.category.confidence)
         changes["category"] = msgspec.structs.replace(found.category, confidence=sure, evidence=confirmed)
@@ -55,11 +58,24 @@ _ANOTHER = Evidence(kind="reviewer", says="A person says that it is another prod
 
 
 def _is_another(found: Analysis, values: dict[str, str | None]) -> bool:
-    """Whether a person named another product: one with another number, or, where none was found, of another name."""
-    if found.gtin.value is not None:
-        return values.get("gtin", found.gtin.value) != found.gtin.value
-    said = code(values.get("name") or "")
-    return found.name.value is not None and bool(said) and said != code(found.name.value)
+    """Whether a person named another product: one with another number, or of another name. A number that is filled in
+    or struck out, and a name that is only made longer or shorter, are the same product."""
+    old, new = found.name.value or "", values.get("name") or ""
+    is_edited = contains_words(new, old) or contains_words(old, new) or code(old) == code(new)
+    return _has_another_number(found, values) or bool(old and new and not is_edited)
+
+
+def _has_another_number(found: Analysis, values: dict[str, str | None]) -> bool:
+    number = values.get("gtin")
+    return number is not None and found.gtin.value not in (None, number)
+
+
+def _names_the_same(found: Analysis, values: dict[str, str | None]) -> bool:
+    return code(values.get("name") or "") == code(found.name.value or "")
+
+
+def _is_of_record(field: Field) -> bool:
+    return any(item.kind in ("catalog", "offer") for item in field.evidence)
 
 
 def _lost(field: Field) -> Alternative:
@@ -98,6 +114,8 @@ def apply_analysis(session: Session, product_id: UUID, found: Analysis, fixed: S
     }
     if newly:
         changes["fixed_fields"] = sorted({*product.fixed_fields, *newly})
+        if "category" not in settled:
+            changes["category"] = found.category.trusted  # also none: it was another product's
     name = changes.get("name", product.name)
     if name and not product.code:
         changes["code"] = catalog.new_code(session, product.client_id, name)

@@ -179,7 +179,7 @@ def take_back_audit(session: Session, run_id: UUID, *, user_id: UUID, actor: Act
         table="reviews",
         row_id=run_id,
         old=review.after,
-        new=review.before,
+        new=(review.replaced or {}).get("values") or review.before,
     )
     review.decision = review.decided_by = review.decided_at = None
     review.before = review.after = review.replaced = None

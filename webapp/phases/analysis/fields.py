@@ -11,7 +11,7 @@ from webapp.phases.analysis.evidence import label_shows, line_says, nothing, rec
 from webapp.phases.analysis.identity import Identity
 from webapp.phases.analysis.numbers import alternatives
 from webapp.phases.analysis.words import Label, similarity, words
-from webapp.phases.facts import Alternative, Condition, Evidence, Field, Hints, Path, TextLine
+from webapp.phases.facts import TRUST, Alternative, Condition, Evidence, Field, Hints, Path, TextLine
 
 NAMED_MODEL = re.compile(
     r"\b(?:model(?:l|e|o|lo)?|mod|type|typ|ref|art|mpn|p/n)\b[\s.:#°º-]*(?:(?:no|nr|n)[\s.:#°º]+)?([A-Z0-9][A-Z0-9\-/.]{2,})",
@@ -54,7 +54,7 @@ def name_field(found: Identity, hints: Hints) -> Field:
     return _field(" ".join(line.text for line in headline), min(confidence, 40), evidence, others)
 
 
-def gtin_field(found: Identity, *, bars_seen: bool) -> Field:
+def gtin_field(found: Identity, *, bars_seen: bool, codes_read: bool = False) -> Field:
     """The number in 14 digits, from the bars, from print, or from the record that was found by its words."""
     number, record = found.number, found.best.record if found.best else None
     known = record.gtin14 if record is not None else None
@@ -68,14 +68,14 @@ def gtin_field(found: Identity, *, bars_seen: bool) -> Field:
             evidence.append(Evidence(kind="rule", says="No product in the catalogs and no offer has this number."))
         return _field(number.gtin14, confidence, evidence, alternatives(found.numbers, number))
     if known is not None and found.best:
-        most = found.weight.confidence if found.best.same_photo else 60
-        evidence = [*record_says(found.best), *(number.evidence if number else ())]
-        return _field(known, min(most, found.weight.confidence), evidence, alternatives(found.numbers, None))
-    says = (
-        "Bars were seen on the photos, but no number could be read from them surely."
-        if bars_seen
-        else "No barcode was found on the photos."
-    )
+        most = found.weight.confidence if found.best.same_photo else TRUST if number is None else TRUST - 1
+        others = alternatives(found.numbers, None)
+        return _field(known, min(most, found.weight.confidence), record_says(found.best), others)
+    says = "No barcode was found on the photos."
+    if bars_seen:
+        says = "Bars were seen on the photos, but no number could be read from them surely."
+    elif codes_read:
+        says = "Codes were read on the photos, but none of them is a product number."
     return Field(evidence=(Evidence(kind="rule", says=says),), alternatives=alternatives(found.numbers, None))
 
 

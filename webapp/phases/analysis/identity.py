@@ -95,6 +95,7 @@ def identify(
     if fitting and fitting[0].agreement >= MIN_TEXT_AGREEMENT:
         fitting = ties.untied(fitting, ahead, choose)
         weight = weighing.known_by_text(fitting[0], ahead, hints)
+        weight = weighing.beside_another_number(weight, fitting[0].record, number)
         return Identity(Path.WORDS_RECORD, fitting[0], number, weight, tuple(fitting[1:]), everything, label, ahead)
     typed_on_label = label.share(hints.name) if hints.name else None
     if number is not None:
@@ -120,7 +121,8 @@ def _by_picture(
     next_marks = max((view.marks for view in views if view.record != best.record), default=0)
     rest = (*pictured[1:], *others)
     by_words = others[0] if others else None
-    weight = weighing.known_by_picture(best, _chance(best), ahead, next_marks, rest, by_words, hints)
+    weight = weighing.known_by_picture(best, _chance(best), ahead, next_marks, rest, by_words, label, hints)
+    weight = weighing.beside_another_number(weight, best.record, number)
     return Identity(Path.PICTURE_RECORD, best, number, weight, rest, numbers, label, ahead)
 
 

@@ -120,10 +120,16 @@ def _result(found: Identity, accepted: Sequence[Barcode], seen: Seen, hints: Hin
         "model": fields.model_field(found, hints),
         "brand": brand,
         "condition": fields.condition_field(hints, found.label),
-        "gtin": fields.gtin_field(found, bars_seen=bool(seen.bars_on)),
+        "gtin": fields.gtin_field(found, bars_seen=bool(seen.bars_on), codes_read=bool(accepted)),
+    }
+    besides = {
+        "category": fields.category_field(found),
+        "size": sizes.size_field(found, hints),
+        "quantity": sizes.quantity_field(found, hints),
     }
     if not seen.small:
         values = {name: fields.unread(field) for name, field in values.items()}
+        besides = {name: fields.unread(field) for name, field in besides.items()}
     assessment = assess(found, seen.qualities, values, doubts)
     return Analysis(
         name=values["name"],
@@ -131,9 +137,9 @@ def _result(found: Identity, accepted: Sequence[Barcode], seen: Seen, hints: Hin
         brand=values["brand"],
         condition=values["condition"],
         gtin=values["gtin"],
-        category=fields.category_field(found),
-        size=sizes.size_field(found, hints),
-        quantity=sizes.quantity_field(found, hints),
+        category=besides["category"],
+        size=besides["size"],
+        quantity=besides["quantity"],
         brands=brands,
         barcodes=tuple(accepted),
         carried=carried(accepted, found.number),

@@ -9,7 +9,7 @@ from webapp.phases.analysis.identity import Identity
 from webapp.phases.analysis.words import may_name, words
 from webapp.phases.facts import Alternative, Evidence, Field, Hints, TextLine
 from webapp.phases.measures import Measure
-from webapp.phases.vocabulary import NET_CONTENT
+from webapp.phases.vocabulary import NET_CONTENT, NOT_CONTENT
 
 TYPED, TYPED_AND_SHOWN = 75, 90
 NET, PRINTED = 70, 45
@@ -17,6 +17,8 @@ NET, PRINTED = 70, 45
 ON_LABELS = ("volume", "weight", "count")
 """Dimensions that a label's own words tell reliably; others (230 V, 20 cm) may be about anything."""
 MOST_SIZES = 3
+NET_WORDS = 2
+"""Words before a size among which one must be that calls it the net content."""
 TABLE = 100
 """Grams or millilitres that nutrition is told for: the last guess, though it may be the content."""
 _PER = re.compile(r"\b(?:per|pro|je|pour|por|par|each)\s+(?:100\b|portion|serving)", re.IGNORECASE)
@@ -56,11 +58,10 @@ def size_field(found: Identity, hints: Hints) -> Field:
 def quantity_field(found: Identity, hints: Hints) -> Field:
     """Pieces sold together, where something says that there are several."""
     for name, says, sure, _ in _named(found, hints):
-        if count := measures.pack_size(name):
+        if (count := measures.pack_size(name) or 0) > 1:
             return Field(value=str(count), confidence=sure, evidence=says)
     for line in found.label.lines:
-        count = measures.pack_size(line.text) if may_name(line) else None
-        if count and count > 1:
+        if may_name(line) and (count := measures.pack_size(line.text) or 0) > 1:
             return Field(value=str(count), confidence=PRINTED, evidence=(line_says(line, 0.5),))
     return nothing("Nothing says that several are sold together.")
 
@@ -81,16 +82,25 @@ def _printed(lines: Sequence[TextLine]) -> list[tuple[Measure, int, TextLine]]:
     there to be read (nutrition per 100 g) tells none."""
     seen = []
     for line in lines:
-        is_net = any(word.startswith(NET_CONTENT) for word in words(line.text))
-        if (is_net or may_name(line)) and not _PER.search(line.text):
-            sizes = [size for size in measures.measures(line.text) if size.dimension in ON_LABELS]
-            seen += [(size, NET if is_net else PRINTED, line) for size in sizes if is_net or not _is_of_a_table(size)]
+        if _PER.search(line.text):
+            continue
+        for size in measures.measures(line.text):
+            is_net = _is_net(line.text, size)
+            if size.dimension in ON_LABELS and (is_net or (may_name(line) and not _is_of_a_table(size))):
+                seen.append((size, NET if is_net else PRINTED, line))
     seen.sort(key=lambda entry: (-entry[1], entry[0].amount == TABLE, -min(entry[2].box.height, entry[2].box.width)))
     once: list[tuple[Measure, int, TextLine]] = []
     for entry in seen:
         if not any(measures.same(entry[0], other[0]) for other in once):
             once.append(entry)
     return once
+
+
+def _is_net(text: str, size: Measure) -> bool:
+    """Whether the label calls it the net content just before it: `Poids net : 450 g`, not `Net carbs 3 g`."""
+    before = words(text.partition(size.text)[0])[-NET_WORDS:]
+    is_called_so = any(word == "net" or word.startswith(NET_CONTENT) for word in before)
+    return is_called_so and not any(word.startswith(NOT_CONTENT) for word in words(text))
 
 
 def _is_of_a_table(size: Measure) -> bool:

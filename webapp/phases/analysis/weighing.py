@@ -9,23 +9,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from webapp.lib import gtin
+from webapp.phases import measures
 from webapp.phases.analysis.candidates import Candidate
 from webapp.phases.analysis.numbers import Number
 from webapp.phases.analysis.words import PIECE, Label, telling
-from webapp.phases.facts import Hints
+from webapp.phases.facts import Hints, Record
 
 READABLE_LABEL = 5
 """Telling words that must be read before their silence about a name counts against it."""
 AGREES, PARTLY = 0.5, 0.25
 """Share of a name's words on the label from which they agree, and agree partly."""
-CLEAR_LEAD, CLEAR_MARKS, CLEAR_CHANCE = 0.1, 1.5, 0.65
+CLEAR_LEAD, CLEAR_MARKS, CLEAR_CHANCE, LEAST_CHANCE = 0.1, 1.5, 0.65, 0.4
 """A reference photo names the product where its chance leads the next known product's by the first, and it has so many
-times the other's marks in common with the photo, or the chance itself is high, or the label names it in full and no
-other nearly so. A sister of an unknown product leads as well, but seldom in its marks (they share the brand's drawing
-with all the family), and its name does not stand there in full."""
+times the other's marks in common with the photo, or the chance itself is high, or is tolerable (the last) while the
+label has every word of the name, and of no other nearly as many. A sister of an unknown product leads as well, but
+seldom in its marks (they share the brand's drawing with all the family) or in all its words."""
 NAMED, NAMED_LEAD, NAMED_WORDS = 0.9, 0.2, 3
-"""Share of a name's words on the label from which it stands there in full; agreement by which others stay behind; words
-that a name needs for that to mean something."""
+"""Share of a name's words on the label from which it stands there in full; by how much others stay behind; words that a
+name needs for that to mean something."""
+BELOW = 79
+"""The most that goes to a person whatever speaks for it."""
 BEYOND_DOUBT = 97
 """Confidence of a number that three decoders, or two and the printed digits, agree on, without a rival."""
 
@@ -116,6 +119,7 @@ def known_by_picture(
     next_marks: int,
     others: Sequence[Candidate],
     by_words: Candidate | None,
+    label: Label,
     hints: Hints,
 ) -> Weight:
     """A record's photo shows the same package. `lead`: its chance beyond that of the next record's photo; `next_marks`:
@@ -124,10 +128,9 @@ def known_by_picture(
     name = best.record.name
     confidence, reasons = 76.0, []
     marks = best.picture.marks if best.picture else 0
-    ahead_in_words = all(best.agreement - other.agreement >= NAMED_LEAD for other in others)
-    in_words = ahead_in_words and best.on_label >= NAMED and len(telling(name)) >= NAMED_WORDS
-    if lead >= CLEAR_LEAD and in_words:
-        confidence = 97  # two witnesses that know nothing of each other
+    ahead_in_words = all(best.on_label - other.on_label >= NAMED_LEAD for other in others)
+    if lead >= CLEAR_LEAD and chance >= LEAST_CHANCE and ahead_in_words and _stands_there(name, label):
+        confidence = 95  # two witnesses that know nothing of each other
     elif lead >= CLEAR_LEAD and (chance >= CLEAR_CHANCE or marks >= CLEAR_MARKS * next_marks):
         confidence = 86 + 13 * min(chance, 0.9)
     elif lead < CLEAR_LEAD:
@@ -143,9 +146,26 @@ def known_by_picture(
     return Weight(round(confidence), tuple(reasons))
 
 
+def _stands_there(name: str, label: Label) -> bool:
+    """Whether the label has every telling word of a name, none misread, and no other size."""
+    wanted = telling(name)
+    sizes = [size for line in label.lines for size in measures.measures(line.text)]
+    whole = len(wanted) >= NAMED_WORDS and label.words.issuperset(wanted)
+    return whole and measures.conflict(measures.measures(name), sizes) is None
+
+
 def _does_not_fit(entry: Candidate, hints: Hints) -> str:
     why = f" ({entry.match.why})" if entry.match is not None and entry.match.contradicts else ""
     return f"What was typed, “{hints.name}”, does not fit “{entry.record.name}”{why}."
+
+
+def beside_another_number(weight: Weight, record: Record, number: Number | None) -> Weight:
+    """A record that was found without its number, while another one was read, if not surely: a person looks."""
+    other = number is not None and not number.restricted and record.gtin14 not in (None, number.gtin14)
+    if not other or number is None or weight.confidence < BELOW:
+        return weight
+    says = f"The barcode {gtin.written(number.gtin14)}, which is another product's, was read as well, if not surely."
+    return Weight(BELOW, (*weight.reasons, says))
 
 
 def number_only(number: Number, name_on_label: float | None, hints: Hints) -> Weight:

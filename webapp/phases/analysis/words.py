@@ -9,7 +9,7 @@ from rapidfuzz import fuzz, process
 
 from webapp.lib.text import fold
 from webapp.phases.facts import TextLine
-from webapp.phases.vocabulary import READING_MATTER
+from webapp.phases.vocabulary import PERHAPS_READING_MATTER, READING_MATTER
 
 WORD = re.compile(r"[^\W_]+")
 FILLER = frozenset(
@@ -19,6 +19,7 @@ LEAST_DIGITS = 6
 """Digits in a row from which a piece of a number tells anything: fewer are found in dates and tables."""
 PIECE = 10
 """Digits in a row from which a printed piece stands for a whole number: few products share so many."""
+PERHAPS_ENOUGH = 2
 NAME_LINES, NAME_WORDS = 3, 6
 """Lines that make up a name at most, and words that such a line has at most: more are a sentence."""
 ALIKE = 84
@@ -149,7 +150,9 @@ def _is_readable(line: TextLine) -> bool:
 def may_name(line: TextLine) -> bool:
     """Whether a line may be part of a name, rather than something to be read: ingredients, advice, a sentence."""
     said = words(line.text)
-    return len(said) <= NAME_WORDS and not any(word.startswith(READING_MATTER) for word in said)
+    surely = any(word.startswith(READING_MATTER) for word in said)
+    perhaps = sum(word.startswith(PERHAPS_READING_MATTER) for word in said)
+    return len(said) <= NAME_WORDS and not surely and perhaps < PERHAPS_ENOUGH
 
 
 def _letter_height(line: TextLine) -> float:

@@ -21,6 +21,8 @@ def calibrated(found: Analysis, calibrator: Calibrator | None, threshold: int) -
             changes[name] = msgspec.structs.replace(field, confidence=curve.confidence(assessment.fields[name], {}))
     curve_of_path = calibrator.paths.get(assessment.path)
     shown = curve_of_path.confidence(assessment.raw, assessment.witnesses) if curve_of_path else assessment.raw
+    if curve_of_path and found.category.value is not None:
+        changes["category"] = msgspec.structs.replace(found.category, confidence=shown)  # as sure as its record
     told = msgspec.structs.replace(
         assessment, shown=shown, calibrator=calibrator.version if curve_of_path or changes else None
     )

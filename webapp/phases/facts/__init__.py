@@ -17,7 +17,7 @@ from webapp.phases.facts.analysis import (
     TextLine,
 )
 from webapp.phases.facts.base import Fact, Report
-from webapp.phases.facts.fields import Alternative, Box, Evidence, Field
+from webapp.phases.facts.fields import TRUST, Alternative, Box, Evidence, Field
 from webapp.phases.facts.given import Condition, Hints, Photo, Record, Reference, ReferencePhoto
 from webapp.phases.facts.listing import Candidate, Keyword, Listing, ScorePart, Seo, Specific
 from webapp.phases.facts.market import ConditionPrice, Identity, Interval, Market, PricedOffer, SeenPrice
@@ -26,6 +26,7 @@ from webapp.phases.facts.offers import Offer, Offers, PastPrice, Rate, Rates
 
 __all__ = [
     "POOR",
+    "TRUST",
     "Alternative",
     "Analysis",
     "Answer",
