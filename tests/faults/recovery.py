@@ -16,8 +16,15 @@ _MOVES = """
 
 
 _STARTED_MEANWHILE = """
-    SELECT count(*) FROM events WHERE data->>'to' = 'running' AND (data->>'work')::bigint <> %s
-      AND at > to_timestamp(%s) AND at < to_timestamp(%s)
+    SELECT count(*), count(*) FILTER (WHERE came_from IS DISTINCT FROM 'running') FROM (
+        SELECT e.data->>'work' AS work_id, (
+            SELECT p.data->>'from' FROM events p
+            WHERE p.data->>'work' = e.data->>'work' AND p.data ? 'to' AND p.stream_id = e.stream_id AND p.seq < e.seq
+            ORDER BY p.seq DESC LIMIT 1
+        ) AS came_from
+        FROM events e WHERE e.data->>'to' = 'running' AND (e.data->>'work')::bigint <> %s
+          AND e.at > to_timestamp(%s) AND e.at < to_timestamp(%s)
+    ) AS started
 """
 
 
@@ -27,9 +34,11 @@ class Recovery(NamedTuple):
     seconds: float
     noticed_after: float
     how: str
-    overtaken: int
+    started: int
     """How much other work was started between the moment it was ready and its start: none, and the whole wait was for
     a slot, all of which were busy, frozen or dead."""
+    overtaken: int
+    """Of that, what had not lost its worker itself, and so went before it without a right to."""
 
 
 def recoveries(sight: Sight, losses: Sequence[Loss], outages: Sequence[Outage]) -> list[Recovery]:
@@ -43,8 +52,8 @@ def recoveries(sight: Sight, losses: Sequence[Loss], outages: Sequence[Outage]) 
         if [move[1:] for move in moves] == [("running", "ready"), ("ready", "running")]:
             ready, start = moves[0][0], moves[1][0]
             noticed, started = (upto - loss.at - _away(loss.at, upto, outages) for upto in (ready, start))
-            overtaken = sight.one(_STARTED_MEANWHILE, (loss.work_id, ready, start))
-            found.append(Recovery(started, noticed, loss.how, overtaken))
+            others, overtaken = sight.rows(_STARTED_MEANWHILE, (loss.work_id, ready, start))[0]
+            found.append(Recovery(started, noticed, loss.how, others, overtaken))
     return sorted(found)
 
 
