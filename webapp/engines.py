@@ -5,10 +5,12 @@ from time import perf_counter
 from typing import Any
 
 import msgspec
+import psycopg
 from flask import Flask, current_app
 from sqlalchemy import Connection, Engine, Pool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from webapp import metrics
 from webapp.config import Config
@@ -16,6 +18,8 @@ from webapp.database import begin_now, db, note_begin
 from webapp.errors import ConfigError
 
 _SYSTEM_ENGINE = "lotline_system_engine"
+_REFUSED = "lotline_refused"
+"""Of a place in a pool: that the connection which was there was found closed, and made anew."""
 STATEMENT_TIMEOUT_MS = 30_000
 MIN_IDLE_SECONDS = 5.0
 _GOING_DOWN_OR_COMING_UP = "57P"
@@ -86,14 +90,20 @@ def idle_seconds(lease_seconds: float) -> float:
     return max(lease_seconds, MIN_IDLE_SECONDS)
 
 
-def _refuse_closed(driver: Any, _record: object, _proxy: object) -> None:
+def _refuse_closed(driver: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
     """A server that ended a connection at rest has left its last word, or the end, to be read: no answer is awaited, so
     anything there means that the connection is to be made anew. This costs no round trip, as a ping would.
 
     Raises:
         InvalidatePoolError: the pool then drops what it has of that age and connects again.
+        psycopg.OperationalError: it has just connected again, and that connection was ended as well.
     """
+    known: Any = record.record_info
+    was_refused = known.pop(_REFUSED, False)
     if driver.closed or _anything_to_read(driver.pgconn.socket):
+        if was_refused:
+            raise psycopg.OperationalError("the server ends the connections that it gives")
+        known[_REFUSED] = True
         raise InvalidatePoolError
 
 

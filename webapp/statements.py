@@ -16,7 +16,7 @@ from psycopg import OperationalError, generators
 from psycopg._preparing import PrepareManager
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName, error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, TransactionStatus
 from sqlalchemy import Connection, Engine, ExceptionContext, Pool, event, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.orm import Session
@@ -179,7 +179,8 @@ class Prepared:
     def _checked(self, result: Any) -> Any:
         if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
             return result
-        if self.server.status == ConnStatus.BAD:
+        # Without a state it is not the server that speaks but libpq, of the connection, whose status may come later.
+        if self.server.status == ConnStatus.BAD or not result.error_field(DiagnosticField.SQLSTATE):
             raise OperationalError(result.get_error_message())
         raise error_from_result(result)
 

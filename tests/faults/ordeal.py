@@ -187,6 +187,8 @@ def _suffer(stack: Stack, app: Flask, seed: int, seconds: float, runs: int, real
     missing = _missing_uploads(stack, sight, crowd)
     if missing or crowd.answered.lost:
         account.broken["every upload answered with success is there, with its photos on the disk"] = missing or ["lost"]
+    if ours := account.requests.get(500):
+        account.broken["no answer is an error of ours"] = [ours]
     account.recoveries = recovery.recoveries(sight, nemesis.losses, nemesis.outages)
     for page in pages:
         page.close()
