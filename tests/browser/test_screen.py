@@ -120,3 +120,22 @@ def test_after_sleep_the_page_finds_out_that_its_socket_is_dead(page: Page, stac
     expect(page.locator(f"#{row}")).to_have_count(1)
     expect(page.locator("[data-live-status]")).to_have_text(re.compile("live"))
     expect_no_reload(page)
+
+
+LATE_ROW = """([id, newer]) => {
+  const target = document.getElementById(id);
+  const template = document.createElement("template");
+  template.innerHTML = target.outerHTML;
+  const row = template.content.firstElementChild;
+  row.dataset.run = newer ? "ffffffff-ffff-7fff-bfff-ffffffffffff" : "00000000-0000-7000-8000-000000000000";
+  row.dataset.seq = String(Number(target.dataset.seq) + (newer ? 1 : -1));
+  const detail = { target, fragment: template.content, shouldSwap: true };
+  document.dispatchEvent(new CustomEvent("htmx:oobBeforeSwap", { detail }));
+  return [document.getElementById(id).dataset.run === row.dataset.run, detail.shouldSwap];
+}"""
+
+
+def test_a_row_of_an_earlier_run_that_comes_late_is_not_let_in(page: Page, row: str) -> None:
+    """A later run's takes its place; `shouldSwap` is false for both, since the desk places rows itself."""
+    assert page.evaluate(LATE_ROW, [row, False]) == [False, False]
+    assert page.evaluate(LATE_ROW, [row, True]) == [True, False]

@@ -132,6 +132,15 @@ def test_clients_that_ring_without_end_do_not_keep_another_waiting_for_ever(disp
     assert old in done
 
 
+def lose_work(client):
+    """Work whose worker was lost, as the next round will find."""
+    [work_id] = backlog(client, 1, lane="heavy")
+    with tenant(client.id), transaction() as session:
+        services.claim(session, work_id, "slot", 15)
+    change(client, work_id, "lease_until = now() - interval '1 second'")
+    return work_id
+
+
 def test_an_expired_lease_makes_the_work_ready_and_counts_a_crash(dispatcher):
     client = make_client()
     [work_id] = backlog(client, 1)
@@ -155,10 +164,7 @@ def test_an_expired_lease_makes_the_work_ready_and_counts_a_crash(dispatcher):
 @pytest.mark.parametrize("silent", [False, True])
 def test_what_a_worker_lost_is_rung_for_beside_its_lane_too(dispatcher, silent):
     client = make_client()
-    [lost] = backlog(client, 1, lane="heavy")
-    with tenant(client.id), transaction() as session:
-        services.claim(session, lost, "slot", 15)
-    change(client, lost, "lease_until = now() - interval '1 second'")
+    lost = lose_work(client)
     if silent:
         round_without_redis(dispatcher)
     dispatcher.round()
@@ -169,10 +175,7 @@ def test_what_a_worker_lost_is_rung_for_beside_its_lane_too(dispatcher, silent):
 
 def test_interrupted_work_is_rung_for_again_when_who_took_its_bell_was_lost_as_well(dispatcher):
     client = make_client()
-    [lost] = backlog(client, 1, lane="heavy")
-    with tenant(client.id), transaction() as session:
-        services.claim(session, lost, "slot", 15)
-    change(client, lost, "lease_until = now() - interval '1 second'")
+    lost = lose_work(client)
     dispatcher.round()
     front = queue.bells(queue.front("heavy"))
     front.empty()  # somebody took it
@@ -195,10 +198,7 @@ def test_interrupted_work_is_rung_for_again_when_who_took_its_bell_was_lost_as_w
 
 def test_another_dispatcher_rings_for_what_was_interrupted_when_the_first_is_lost_with_the_bell(app, dispatcher):
     client = make_client()
-    [lost] = backlog(client, 1, lane="heavy")
-    with tenant(client.id), transaction() as session:
-        services.claim(session, lost, "slot", 15)
-    change(client, lost, "lease_until = now() - interval '1 second'")
+    lost = lose_work(client)
     dispatcher.round()
     queue.redis().flushdb()
     other = Dispatcher(app)
@@ -211,10 +211,7 @@ def test_another_dispatcher_rings_for_what_was_interrupted_when_the_first_is_los
 
 def test_interrupted_work_that_nobody_may_take_is_rung_for_a_while_and_no_longer(app, dispatcher):
     client = make_client()
-    [lost] = backlog(client, 1, lane="heavy")
-    with tenant(client.id), transaction() as session:
-        services.claim(session, lost, "slot", 15)
-    change(client, lost, "lease_until = now() - interval '1 second'")
+    lost = lose_work(client)
     dispatcher.round()
     dispatcher._interrupted[lost].good_until = 0
     queue.bells(queue.front("heavy")).empty()

@@ -1,10 +1,12 @@
 """Evidence in sentences: what a record, a line of the label or a person says for a value."""
 
+from collections.abc import Sequence
+
 from webapp.lib import gtin
 from webapp.phases.analysis import names
 from webapp.phases.analysis.candidates import Candidate
 from webapp.phases.analysis.words import Label, words
-from webapp.phases.facts import Evidence, Field, Record, TextLine
+from webapp.phases.facts import Alternative, Evidence, Field, Record, TextLine
 from webapp.phases.matching.judging import Match
 
 
@@ -86,6 +88,6 @@ def typed_says(text: str, what: str, match: Match | None = None) -> Evidence:
     )
 
 
-def nothing(says: str) -> Field:
-    """Looked for, and not found."""
-    return Field(evidence=(Evidence(kind="rule", says=says),))
+def nothing(says: str, others: Sequence[Alternative] = ()) -> Field:
+    """Looked for, and not found; `others`: what it might be all the same."""
+    return Field(evidence=(Evidence(kind="rule", says=says),), alternatives=tuple(others)[:3])

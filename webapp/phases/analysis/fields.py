@@ -3,8 +3,6 @@
 import re
 from collections.abc import Sequence
 
-import msgspec
-
 from webapp.lib.text import fold
 from webapp.phases.analysis.candidates import Candidate, brand_on_label
 from webapp.phases.analysis.evidence import label_shows, line_says, nothing, record_says, typed_says
@@ -76,7 +74,7 @@ def gtin_field(found: Identity, *, bars_seen: bool, codes_read: bool = False) ->
         says = "Bars were seen on the photos, but no number could be read from them surely."
     elif codes_read:
         says = "Codes were read on the photos, but none of them is a product number."
-    return Field(evidence=(Evidence(kind="rule", says=says),), alternatives=alternatives(found.numbers, None))
+    return nothing(says, alternatives(found.numbers, None))
 
 
 def brand_field(found: Identity, brands: Sequence[str]) -> tuple[Field, tuple[Alternative, ...]]:
@@ -150,7 +148,7 @@ def category_field(found: Identity) -> Field:
     says = "No known product was found that it could be taken from."
     if found.best:
         says = f"“{found.best.record.name}” is in no category."
-    return Field(evidence=(Evidence(kind="rule", says=says),), alternatives=tuple(ranked[:3]))
+    return nothing(says, ranked)
 
 
 def unread(field: Field) -> Field:
@@ -158,7 +156,7 @@ def unread(field: Field) -> Field:
     if field.value is not None:
         return field
     says = "None of the photos could be opened, so it was not looked for."
-    return msgspec.structs.replace(field, evidence=(Evidence(kind="rule", says=says),))
+    return nothing(says, field.alternatives)
 
 
 def _field(

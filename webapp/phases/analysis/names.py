@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-DECODERS = {"zxing": "ZXing", "zbar": "ZBar", "opencv": "OpenCV", "template": "our own decoder", "print": "the digits"}
+from webapp.phases.facts import decoder_name
+
 FORMATS = {
     "EAN13": "EAN-13",
     "EAN8": "EAN-8",
@@ -18,7 +19,7 @@ FORMATS = {
 
 def decoders(keys: Sequence[str]) -> str:
     """`ZBar and ZXing`."""
-    return listed([DECODERS.get(key, key) for key in keys])
+    return listed([decoder_name(key) for key in keys])
 
 
 def format_name(key: str) -> str:

@@ -15,6 +15,7 @@ from webapp.phases.facts.analysis import (
     Path,
     PhotoQuality,
     TextLine,
+    decoder_name,
 )
 from webapp.phases.facts.base import Fact, Report
 from webapp.phases.facts.fields import TRUST, Alternative, Box, Evidence, Field
@@ -69,4 +70,5 @@ __all__ = [
     "Seo",
     "Specific",
     "TextLine",
+    "decoder_name",
 ]

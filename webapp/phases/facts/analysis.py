@@ -18,6 +18,14 @@ class Element(Fact, frozen=True, kw_only=True):
     raw: str
 
 
+_DECODERS = {"zxing": "ZXing", "zbar": "ZBar", "opencv": "OpenCV", "template": "our own decoder", "print": "the digits"}
+
+
+def decoder_name(key: str) -> str:
+    """What people call a decoder."""
+    return _DECODERS.get(key, key)
+
+
 class Barcode(Fact, frozen=True, kw_only=True):
     """One code that the decoders agreed on.
 
@@ -38,6 +46,11 @@ class Barcode(Fact, frozen=True, kw_only=True):
     box: Box | None = None
     restricted: bool = False
     elements: tuple[Element, ...] = ()
+
+    @property
+    def decoder_names(self) -> list[str]:
+        """What people call those who read it."""
+        return [decoder_name(key) for key in self.decoders]
 
 
 class Carried(Fact, frozen=True, kw_only=True):
