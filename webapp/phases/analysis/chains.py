@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from webapp.phases.analysis.patterns import BLURS, DIGIT_WAVES, GUARD_WAVES, PER_MODULE, SCALES, Floats
 
@@ -23,6 +24,23 @@ NOWHERE = np.float32(-1e6)
 STEPS = (6, 7, 7, 7, 7, 7, 6, 6, 7, 7, 7, 7, 7, 6)
 """Modules from each link to the next; guards overlap the digits by one."""
 MODULE = [PER_MODULE * float(scale) for scale in SCALES]
+LEAD = max(round(module) for module in MODULE)
+"""Samples before a link's place at which the widest digit begins: one module, which it has in common with the last."""
+
+
+def _side_by_side() -> Floats:
+    """Samples x (the 20 digits, then the three guards, each at every scale), continued by zeros to the length of the
+    longest: one product compares them all, which takes a fraction of one for each length."""
+    longest = max(len(wave) + LEAD - round(module) for wave, module in zip(DIGIT_WAVES, MODULE, strict=True))
+    waves = np.zeros((longest, 23, len(SCALES)), np.float32)
+    for number, module in enumerate(MODULE):
+        digits, guards = DIGIT_WAVES[number][:, :20], GUARD_WAVES[number]
+        waves[LEAD - round(module) :, :20, number][: len(digits)] = digits
+        waves[LEAD:, 20:, number][: len(guards)] = guards
+    return waves.reshape(longest, -1)
+
+
+_WAVES = _side_by_side()
 
 
 @dataclass(frozen=True)
@@ -80,37 +98,42 @@ def fits(seen: Seen) -> list[Fit]:
 
 def _correlations(padded: Floats, places: int) -> tuple[Floats, Floats]:
     """Of the 20 digits, and of the three guards, with every scale, profile and place."""
-    digits = np.empty((20, len(SCALES), len(padded), places), np.float32)
-    guards = np.empty((3, len(SCALES), len(padded), places), np.float32)
+    windows = sliding_window_view(padded, len(_WAVES), axis=1)[:, PAD - LEAD : PAD - LEAD + places]
+    products = (_WAVES.T @ windows.reshape(-1, len(_WAVES)).T).reshape(23, len(SCALES), len(padded), places)
+    digits, guards = products[:20], products[20:]
+    sums = _sums(padded), _sums(padded.astype(np.float64) ** 2)
     for number, module in enumerate(MODULE):
-        digits[:, number] = _correlation(padded, PAD - round(module), places, DIGIT_WAVES[number][:, :20])
-        guards[:, number] = _correlation(padded, PAD, places, GUARD_WAVES[number])
+        digits[:, number] /= _contrast(sums, PAD - round(module), places, len(DIGIT_WAVES[number]))
+        guards[:, number] /= _contrast(sums, PAD, places, len(GUARD_WAVES[number]))
     return digits, guards
 
 
-def _correlation(padded: Floats, start: int, places: int, waves: Floats) -> Floats:
-    """Of each wave with the windows of each profile that begin at `start` and the places after it."""
-    windows = np.ascontiguousarray(sliding_window_view(padded, len(waves), axis=1)[:, start : start + places])
-    flat = windows.reshape(-1, len(waves))
-    spread = np.einsum("pl,pl->p", flat, flat) - flat.sum(axis=1) ** 2 / len(waves)
-    fit = (waves.T @ flat.T) / (np.sqrt(np.maximum(spread, 0)) + FLAT)
-    result: Floats = fit.reshape(-1, *windows.shape[:2])
-    return result
+def _sums(values: Floats | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each row up to each place, so that any window's sum is a difference."""
+    return np.pad(np.cumsum(values, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
+
+
+def _contrast(sums: Sequence[NDArray[np.float64]], start: int, places: int, length: int) -> Floats:
+    """Root of the summed squares about the mean, of each profile's windows that begin at `start` and after it."""
+    total, squares = (each[:, start + length :][:, :places] - each[:, start : start + places] for each in sums)
+    return (np.sqrt(np.maximum(squares - total**2 / length, 0)) + FLAT).astype(np.float32)
 
 
 def _step(state: Floats, modules: int) -> tuple[Floats, Floats, Floats]:
     """The best value with which each scale and place is reached from a link that is `modules` long; and on the way
     there, values before any change and after a slip, from which the trace finds back."""
-    moved = np.full_like(state, NOWHERE)
+    moved = np.empty_like(state)
     for number, module in enumerate(MODULE):
         length = round(modules * module)
+        moved[:, number, :, :length] = NOWHERE
         moved[:, number, :, length:] = state[:, number, :, :-length]
-    slipped = moved.copy()
-    np.maximum(slipped[..., 1:], moved[..., :-1] - SLIP, out=slipped[..., 1:])
-    np.maximum(slipped[..., :-1], moved[..., 1:] - SLIP, out=slipped[..., :-1])
+    slipped, worse = moved.copy(), moved - SLIP
+    np.maximum(slipped[..., 1:], worse[..., :-1], out=slipped[..., 1:])
+    np.maximum(slipped[..., :-1], worse[..., 1:], out=slipped[..., :-1])
     turned = slipped.copy()
-    np.maximum(turned[:, 1:], slipped[:, :-1] - STRETCH, out=turned[:, 1:])
-    np.maximum(turned[:, :-1], slipped[:, 1:] - STRETCH, out=turned[:, :-1])
+    np.subtract(slipped, STRETCH, out=worse)
+    np.maximum(turned[:, 1:], worse[:, :-1], out=turned[:, 1:])
+    np.maximum(turned[:, :-1], worse[:, 1:], out=turned[:, :-1])
     return turned, moved, slipped
 
 

@@ -52,11 +52,15 @@ class Template:
             return []
         rows = profiles(view.grey)
         glance = seen_on(rows[:1])
-        dark, light = fits(glance)[0].score, fits(glance.negative)[0].score
-        if max(dark, light) < LIKE_A_CODE:
+        dark, light = (fits(each)[0].score >= LIKE_A_CODE for each in (glance, glance.negative))
+        if not dark and not light:
             return []
         seen = seen_on(rows)
-        bands = fits(seen)
+        found = self._read(view, fits(seen)) if dark else []
+        # At last as a negative: bars that shine brighter than their ground, as on cans.
+        return found or (self._sure(view, fits(seen.negative)) if light else [])
+
+    def _read(self, view: View, bands: Sequence[Fit]) -> list[Read]:
         if sure := self._sure(view, bands):
             return sure
         found = []
@@ -64,8 +68,7 @@ class Template:
             word = likeliest(fit) if fit.score >= MIN_SCORE else None
             if word is not None and _is_clear(word, fit):
                 found.append(self._as_read(view, f"band {number}", word.text))
-        # At last as a negative: bars that shine brighter than their ground, as on cans.
-        return found[:DOUBTFUL] or (self._sure(view, fits(seen.negative)) if light >= LIKE_A_CODE else [])
+        return found[:DOUBTFUL]
 
     def _sure(self, view: View, bands: Sequence[Fit]) -> list[Read]:
         """A read for each band that explains the number of which all bands leave no doubt, SURE_READS at least;
