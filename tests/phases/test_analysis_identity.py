@@ -35,6 +35,10 @@ BOTTLE_LABEL = ("Nordvik", "Trail Bottle 750 ml", "Stainless steel double wall",
 LAMP_LABEL = ("Lumenaris", "Arc Desk Lamp", "Dimmable warm white", "USB charging port")
 
 
+def full(digits: str) -> str:
+    return f"{digits}{gtin.check_digit(digits)}"
+
+
 def lines(*texts: str) -> list[TextLine]:
     return [
         TextLine(
@@ -214,10 +218,26 @@ def test_a_photo_that_leads_without_clear_marks_needs_the_name_in_full_on_the_la
     assert (answer.weight.confidence >= 80) is is_sure
 
 
-def test_codes_of_two_products_ask_a_person():
-    answer = found(code(NUMBER), code(OTHER), label=(*BOTTLE_LABEL, *LAMP_LABEL))
+@pytest.mark.parametrize("known", [(BOTTLE, LAMP), (BOTTLE,), ()])
+def test_codes_of_two_products_ask_a_person_whether_they_are_known_or_not(known):
+    answer = found(code(NUMBER), code(OTHER), label=(*BOTTLE_LABEL, *LAMP_LABEL), known=known)
+    assert answer.rivals == 1
     assert answer.weight.confidence < 80
-    assert any("more than one product" in reason for reason in answer.weight.reasons)
+    assert "more than one item?" in answer.weight.reasons[0]
+
+
+def test_five_unknown_codes_are_counted_and_written_out_as_far_as_they_fit():
+    answer = found(code(NUMBER), *(code(full(f"09521101530{last}")) for last in range(30, 35)), known=())
+    assert answer.rivals == 5
+    assert answer.weight.reasons[0].startswith("The photos show the barcodes of 5 other products (")
+    assert answer.weight.reasons[0].count(", ") == 4
+
+
+@pytest.mark.parametrize("other", [full(f"1{NUMBER[1:13]}"), full("0020000000123")])
+def test_a_case_of_the_same_item_and_a_shops_own_label_are_no_other_product(other):
+    answer = found(code(NUMBER), code(other), label=BOTTLE_LABEL)
+    assert answer.rivals == 0
+    assert answer.weight.confidence >= 80
 
 
 def test_an_offer_counts_less_than_a_catalog_record():

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from webapp.phases.analysis import ties, weighing
 from webapp.phases.analysis.candidates import Candidate, by_number, by_text, candidates, lead
 from webapp.phases.analysis.gallery import Resemblance
-from webapp.phases.analysis.numbers import Number, numbers
+from webapp.phases.analysis.numbers import Number, numbers, other_products
 from webapp.phases.analysis.weighing import Weight
 from webapp.phases.analysis.words import PIECE, Label, telling
 from webapp.phases.facts import Barcode, Hints, Path, Record, Reference, TextLine
@@ -34,7 +34,7 @@ class Identity:
 
     `path`: the way that the evidence took. `best`: the record it comes from, None without one. `number`: the GTIN
     that was read, or only suspected. `others`: further candidates, the best first. `lead`: the best one's agreement
-    beyond the next candidate's. `rivals`: other products that other numbers on the photos lead to.
+    beyond the next candidate's. `rivals`: how many other products' numbers were surely read on the photos.
     """
 
     path: Path
@@ -63,6 +63,21 @@ def identify(
     photo and record, words and record, number or words alone. `choose`: who breaks ties among the words' records;
     `matcher`: who judges which records are what was typed."""
     read, suspected = numbers(accepted, doubtful, printed)
+    found = _identified(read, suspected, label, hints, reference, look, choose, matcher)
+    others = other_products(read, found.number)
+    return replace(found, weight=weighing.among_others(found.weight, others), rivals=len(others)) if others else found
+
+
+def _identified(
+    read: Sequence[Number],
+    suspected: Sequence[Number],
+    label: Label,
+    hints: Hints,
+    reference: Reference,
+    look: Look,
+    choose: ties.Choose,
+    matcher: Matcher,
+) -> Identity:
     number = read[0] if read else None
     everything = (*read, *suspected)
     by_read = by_number(read, label, hints, reference, matcher)
@@ -77,12 +92,12 @@ def identify(
     ):
         if found:
             best = found[0]
-            led, rivals = best.number or read[0], _rivals(best, found)
+            led = best.number or read[0]
             against = None
             if best.on_label < weighing.PARTLY and led.confidence < weighing.BEYOND_DOUBT:
                 against = _named_instead(by_text(label, Hints(), reference, matcher), led)
-            weight = weighing.known_by_barcode(best, led, label, hints, rivals, against)
-            return Identity(path, best, led, weight, tuple(found[1:]), everything, label, lead(found), rivals)
+            weight = weighing.known_by_barcode(best, led, label, hints, against)
+            return Identity(path, best, led, weight, tuple(found[1:]), everything, label, lead(found))
     fitting = [entry for entry in by_text(label, hints, reference, matcher) if _may_be(entry, number)]
     views = look([entry.record for entry in fitting])
     seen = [view for view in views if view.chance >= MIN_CHANCE]
@@ -153,15 +168,6 @@ def _named_instead(fitting: Sequence[Candidate], number: Number) -> Candidate | 
         if named and entry.record.gtin14 not in (None, number.gtin14):
             return entry
     return None
-
-
-def _rivals(best: Candidate, found: Sequence[Candidate]) -> int:
-    """Other products that other numbers on the same photos lead to."""
-    return sum(
-        1
-        for entry in found
-        if entry.number and best.number and entry.number.gtin14 != best.number.gtin14 and entry.number.is_sure
-    )
 
 
 def _may_be(candidate: Candidate, number: Number | None) -> bool:

@@ -83,6 +83,20 @@ def numbers(
     return found, list(suspected.values())
 
 
+def other_products(read: Sequence[Number], chosen: Number | None) -> list[Number]:
+    """Numbers that were surely read and are not the chosen one's (without one: the first's) product: neither that, nor
+    a case of it, which has its digits in its own number, nor a shop's own label."""
+    trusted = [number for number in read if number.is_sure and not number.restricted]
+    ours = chosen or (trusted[0] if trusted else None)
+    found = {_item(number): number for number in trusted if ours is not None and _item(number) != _item(ours)}
+    return list(found.values())
+
+
+def _item(number: Number) -> str:
+    """A GTIN-14 without its packaging level (first digit) and check digit, by which a case is known as its item's."""
+    return number.gtin14[1:13]
+
+
 def alternatives(numbers: Sequence[Number], chosen: Number | None) -> tuple[Alternative, ...]:
     """Up to three other numbers, as they stand under the bars."""
     told = [number for number in numbers if number.confidence >= WORTH_TELLING]

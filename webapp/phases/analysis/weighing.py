@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from webapp.lib import gtin
 from webapp.phases import measures
+from webapp.phases.analysis import names
 from webapp.phases.analysis.candidates import Candidate
 from webapp.phases.analysis.numbers import Number
 from webapp.phases.analysis.words import PIECE, Label, telling
@@ -29,6 +30,8 @@ NAMED, NAMED_LEAD, NAMED_WORDS = 0.9, 0.2, 3
 name needs for that to mean something."""
 BELOW = 79
 """The most that goes to a person whatever speaks for it."""
+SEVERAL, SHOWN = 65, 4
+"""The most where the photos show several products' numbers; how many of those are written out."""
 BEYOND_DOUBT = 97
 """Confidence of a number that three decoders, or two and the printed digits, agree on, without a rival."""
 
@@ -46,11 +49,9 @@ def known_by_barcode(
     number: Number,
     label: Label,
     hints: Hints,
-    rivals: int,
     against: Candidate | None = None,
 ) -> Weight:
-    """A record carries the number that was read. `rivals`: other records for other numbers on the same photos;
-    `against`: another record that the label names in full."""
+    """A record carries the number that was read. `against`: another record that the label names in full."""
     # Of 316 codes that were read on open photos one was wrong, and that one no record had.
     confidence, reasons = (93 if number.confidence >= 95 else 90 if number.confidence >= 85 else 84), []
     if candidate.record.source == "offer":
@@ -81,10 +82,17 @@ def known_by_barcode(
         confidence = min(confidence, 92 if candidate.on_label >= AGREES else 70)
         if candidate.on_label < AGREES:
             reasons.append("The barcode is an in-store or coupon number, which other shops use for other products.")
-    if rivals:
-        confidence = min(confidence, 65)
-        reasons.append("The photos show barcodes of more than one product.")
     return Weight(min(confidence, 98), tuple(reasons))
+
+
+def among_others(weight: Weight, others: Sequence[Number]) -> Weight:
+    """Numbers of other products were surely read on the photos as well: perhaps several items went into one upload."""
+    told = [gtin.written(other.gtin14) for other in others]
+    listed = names.listed(told) if len(told) <= SHOWN else f"{', '.join(told[:SHOWN])}, …"
+    says = f"The photos also show the barcode {listed}: are they of more than one item?"
+    if len(told) > 1:
+        says = f"The photos show the barcodes of {len(told)} other products ({listed}): are they of more than one item?"
+    return Weight(min(weight.confidence, SEVERAL), (says, *weight.reasons))
 
 
 def same_photo(best: Candidate, hints: Hints) -> Weight:
