@@ -100,7 +100,7 @@
       event.target.blur();
     } else if (!inField && !event.ctrlKey && !event.metaKey && !event.altKey && !help.open) {
       const number = Number(event.key);
-      if (event.key === "j" || event.key === "k") follow(event.key);
+      if (["j", "k", "u"].includes(event.key)) follow(event.key);
       else if (event.key === "z") zoom(views.find((view) => !view.hidden).querySelector("[data-zoom]"));
       else if (event.key === "p" && views.length > 1) nextPhoto();
       else if (event.key === "t") views.find((view) => !view.hidden)?.querySelector("[data-retake]")?.click();
@@ -112,7 +112,14 @@
     }
   });
 
+  // --- what was typed ---
+
+  const filled = () => JSON.stringify([...new FormData(form)]);
+  const before = filled();
   let sent = false;
+  window.addEventListener("beforeunload", (event) => {
+    if (!sent && filled() !== before) event.preventDefault(); // skipped with a key, or the tab closed: asked first
+  });
   form.addEventListener("submit", (event) => {
     if (sent) event.preventDefault();
     sent = true;

@@ -19,7 +19,7 @@ from webapp.phases.channels import (
     SCHEMA_CONDITIONS,
     TITLE_LIMITS,
 )  # fmt: skip
-from webapp.phases.facts import Analysis, Condition, Identity, Listing, Offer
+from webapp.phases.facts import Analysis, Condition, Field, Identity, Listing, Offer
 
 
 def compose(identity: Identity, *offers: Offer, analysis: Analysis | None = None) -> Listing:
@@ -72,6 +72,21 @@ def test_sizes_packs_and_the_kind_of_barcode_become_specifics() -> None:
     assert values["Unit quantity"] == "6"
     assert values["UPC"] == "036000291452"
     assert {specific.name for specific in compose(BOOK).specifics} == {"ISBN", "Condition", "Type"}
+
+
+def test_what_a_person_said_of_size_and_pieces_goes_before_the_name() -> None:
+    pack = msgspec.structs.replace(SPREAD, name="Nutella hazelnut spread 6 x 450 g")
+
+    def values(size: Field, quantity: Field) -> dict[str, str]:
+        analysis = msgspec.structs.replace(analysed(), size=size, quantity=quantity)
+        return {specific.name: specific.value for specific in compose(pack, analysis=analysis).specifics}
+
+    given = values(*(Field(value=value, confidence=100, written_by="reviewer") for value in ("400 g", "12")))
+    assert (given["Weight"], given["Unit quantity"]) == ("400 g", "12")
+    left_empty = values(*(Field(confidence=100, written_by="reviewer") for _ in range(2)))
+    assert (left_empty["Weight"], left_empty["Unit quantity"]) == ("450 g", "6")
+    found = values(*(Field(value=value, confidence=90) for value in ("400 g", "12")))
+    assert (found["Weight"], found["Unit quantity"]) == ("450 g", "6")
 
 
 def test_an_unknown_product_says_what_is_missing() -> None:

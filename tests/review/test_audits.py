@@ -124,6 +124,7 @@ def test_right_is_recorded_and_vouches_for_the_next(reviewer, drawn):
     assert db.session.execute(select(AuditEntry.action).where(AuditEntry.action.like("audit_%"))).scalars().all() == [
         "audit_confirmed"
     ]
+    assert 'data-key="u">Change it' in reviewer.get("/reviews").text
     assert str(drawn.id) not in reviewer.get("/reviews").text
 
 

@@ -86,6 +86,7 @@ class Product(Base):
         CheckConstraint("cost_currency ~ '^[A-Z]{3}$'", name="cost_currency"),
         CheckConstraint("inventory_count >= 0", name="inventory_count"),
         CheckConstraint("gtin14 ~ '^[0-9]{14}$'", name="gtin14"),
+        CheckConstraint("quantity ~ '^[1-9][0-9]{0,3}$'", name="quantity"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
         Index("ix_products_client_gtin14", "client_id", "gtin14"),
         Index("ix_products_client_created", "client_id", "created_at"),
@@ -111,6 +112,10 @@ class Product(Base):
     kind: Mapped[ProductKind] = mapped_column(text_enum(ProductKind, "kind"), server_default="PRODUCT")
     condition: Mapped[Condition | None] = mapped_column(text_enum(Condition, "condition"))
     category: Mapped[str | None]
+    size: Mapped[str | None]
+    """Net contents or dimensions, as they are written."""
+    quantity: Mapped[str | None]
+    """Pieces sold together."""
     description: Mapped[str | None]
     price: Mapped[Decimal | None]
     currency: Mapped[str | None]

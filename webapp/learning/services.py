@@ -23,6 +23,8 @@ TIMES = 3
 """Equal corrections of as many products propose a rule."""
 RULINGS_LIMIT = 50
 
+_SIZES = ("size", "quantity")
+
 # --- corrections ----------------------------------------------------------------------------------
 
 
@@ -50,13 +52,13 @@ def note_corrections(
         }
         for field, (old, new) in changed.items()
         for kind, key in keys_of(found).items()
-        # A brand alone does not say what a field should hold where nothing was found. The condition is the item's own.
-        if old != new and (kind is KeyKind.GTIN or old is not None) and field != "condition"
+        # A brand alone does not say what a field should hold where nothing was found, nor how much is in a product. The
+        # condition is the item's own.
+        if old != new and field != "condition" and (kind is KeyKind.GTIN or (old is not None and field not in _SIZES))
     ]
     if not rows:
         return
-    # Two reviewers who make the third equal correction at once: the second sees the first's.
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"corrections of {client_id}", 0))))
+    _one_at_a_time(session, client_id)
     session.execute(insert(Correction), rows)
     session.execute(_PROPOSE, {"run_id": run_id, "times": TIMES})
 
@@ -89,6 +91,33 @@ def forget_corrections(session: Session, run_id: UUID) -> None:
     """A decision was taken back: its corrections go, and proposals that stood on them."""
     session.execute(_RETRACT, {"run_id": run_id, "times": TIMES})
     session.execute(delete(Correction).where(Correction.run_id == run_id))
+
+
+def revise_corrections(session: Session, client_id: UUID, product_id: UUID, after: Mapping[str, str | None]) -> None:
+    """A person changed what had been settled of a product: its corrections of these fields say what holds now, and
+    those that say no more than the machine did go."""
+    _one_at_a_time(session, client_id)
+    rows = list(
+        session.execute(
+            select(Correction).where(Correction.product_id == product_id, Correction.field.in_(list(after)))
+        ).scalars()
+    )
+    runs = {row.run_id for row in rows}
+    for run_id in runs:
+        session.execute(_RETRACT, {"run_id": run_id, "times": TIMES})
+    for row in rows:
+        if after[row.field] == row.old:
+            session.delete(row)
+        else:
+            row.new = after[row.field]
+    session.flush()
+    for run_id in runs:
+        session.execute(_PROPOSE, {"run_id": run_id, "times": TIMES})
+
+
+def _one_at_a_time(session: Session, client_id: UUID) -> None:
+    """Two reviewers who make the third equal correction at once: the second sees the first's."""
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"corrections of {client_id}", 0))))
 
 
 # --- rules ----------------------------------------------------------------------------------------

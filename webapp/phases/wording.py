@@ -121,11 +121,24 @@ def known(identity: Identity, analysis: Analysis | None, market: Market) -> Know
         condition_details=_said(analysis.condition_details if analysis else None, DETAILS_LIMIT),
         gtin14=gtin.try_normalise(identity.gtin14) if identity.gtin14 else None,
         sku=_said(identity.sku, SHORT_LIMIT),
-        sizes=_sizes(f"{name} {model}") or (_sizes(_trusted(analysis.size, SHORT_LIMIT)) if analysis else ()),
-        pack=measures.pack_size(name),
+        sizes=_first_sizes(f"{name} {model}", analysis),
+        pack=_pack(name, analysis),
         colours=tuple(dict.fromkeys(COLOURS[word] for word in words(name) if word in COLOURS)),
         carried=_carried(analysis) if analysis else (),
     )
+
+
+def _first_sizes(name: str, analysis: Analysis | None) -> tuple[tuple[str, str], ...]:
+    """The sizes that a person gave, else those in the name, else the one that was found."""
+    found = _sizes(_trusted(analysis.size, SHORT_LIMIT)) if analysis else ()
+    is_given = analysis is not None and analysis.size.written_by == "reviewer"
+    return (found or _sizes(name)) if is_given else (_sizes(name) or found)
+
+
+def _pack(name: str, analysis: Analysis | None) -> int | None:
+    """How many are sold together: as a person said, else as the name says. A label alone is not trusted."""
+    said = analysis.quantity if analysis and analysis.quantity.written_by == "reviewer" else None
+    return int(said.value) if said and said.value else measures.pack_size(name)
 
 
 def _carried(analysis: Analysis) -> tuple[tuple[str, str], ...]:

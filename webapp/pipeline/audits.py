@@ -5,11 +5,10 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from webapp.catalog.models import Product
-from webapp.errors import Conflict, NotFound
+from webapp.errors import Conflict
 from webapp.phases.facts import Analysis
-from webapp.pipeline import findings, services, settling
-from webapp.pipeline.models import AuditState, PhaseName, Run, RunState
+from webapp.pipeline import corrections, settling
+from webapp.pipeline.models import AuditState, Run
 from webapp.work.events import NewEvent, record
 
 
@@ -28,13 +27,12 @@ def settle(session: Session, run_id: UUID, settled: dict[str, str | None], *, by
     Raises:
         Conflict: the audit is decided already, or the product was removed.
     """
-    product, newest, run = _locked(session, run_id)
+    product, newest, run = corrections.locked(session, run_id)
     if run.audit is not AuditState.OPEN:
         raise Conflict("This audit is decided already.")
     if product.deleted_at is not None:
         raise Conflict("This product has been removed.")
-    _, found = findings.read_all(session, run_id)
-    before: Analysis | None = found[PhaseName.ANALYSIS]
+    before = corrections.analysis_of(session, run_id)
     if before is None:
         raise Conflict("This run has no findings to check.")
     is_right = {name: getattr(before, name).value for name in settled} == settled
@@ -43,7 +41,11 @@ def settle(session: Session, run_id: UUID, settled: dict[str, str | None], *, by
     _tell(run, newest, NewEvent("run.audited", f"Checked by {by_name}: {'right' if is_right else 'corrected'}"))
     if "name" in product.fixed_fields:
         return Settled(before, None)
-    replaced = {"fixed_fields": product.fixed_fields, "values": _values(product), "category": product.category}
+    replaced = {
+        "fixed_fields": product.fixed_fields,
+        "values": corrections.values_of(product),
+        "category": product.category,
+    }
     settling.apply_analysis(
         session,
         product.id,
@@ -51,7 +53,7 @@ def settle(session: Session, run_id: UUID, settled: dict[str, str | None], *, by
         fixed=settling.SETTLED_FIELDS,
     )
     if not is_right:
-        _start_again(session, newest, by, f"Started again with what {by_name} corrected")
+        corrections.start_again(session, newest, by, f"Started again with what {by_name} corrected")
     return Settled(before, replaced)
 
 
@@ -69,13 +71,14 @@ def take_back(
     Raises:
         Conflict: the audit is not decided, or somebody has changed the product since.
     """
-    product, newest, run = _locked(session, run_id)
+    product, newest, run = corrections.locked(session, run_id)
     if run.audit is not AuditState.DECIDED:
         raise Conflict("This audit is not decided.")
     if product.deleted_at is not None:
         raise Conflict("This product has been removed.")
     if replaced is not None:
-        if _values(product) != after:
+        values = corrections.values_of(product)
+        if any(values[name] != value for name, value in after.items()):
             raise Conflict("Somebody has changed this product since; the decision cannot be taken back any more.")
         for name, value in replaced["values"].items():
             setattr(product, settling.column_of(name), value)
@@ -83,7 +86,7 @@ def take_back(
         product.category = replaced.get("category", product.category)
         session.flush()
         if was_corrected:
-            _start_again(session, newest, by, "Started again: a correction was taken back")
+            corrections.start_again(session, newest, by, "Started again: a correction was taken back")
     run.audit = AuditState.OPEN
     session.flush()
     _tell(run, newest, NewEvent("run.audit_reopened", "The decision of the audit was taken back"))
@@ -93,32 +96,3 @@ def _tell(run: Run, newest: Run, event: NewEvent) -> None:
     """The audited run, and the one that stands for the product now: what the product is called may have changed."""
     for each in {run.stream_id, newest.stream_id}:
         record(run.client_id, each, event)
-
-
-def _locked(session: Session, run_id: UUID) -> tuple[Product, Run, Run]:
-    """The product of an audited run, its newest run and the audited one, all locked and as they are now."""
-    found = session.get(Run, run_id)
-    if found is None:
-        raise NotFound("There is no such run.")
-    product, newest = services.locked_product(session, found.product_id)
-    run = session.get_one(Run, run_id, with_for_update=True, populate_existing=True)
-    return product, newest, run
-
-
-def _start_again(session: Session, newest: Run, by: UUID, message: str) -> None:
-    if newest.state in (RunState.RUNNING, RunState.REVIEW):
-        services.stop_active(session, newest, "a person corrected the product")
-    services.start_run(
-        session,
-        client_id=newest.client_id,
-        product_id=newest.product_id,
-        created_by=newest.created_by,
-        started_by=by,
-        hints=newest.hints,
-        message=message,
-    )
-
-
-def _values(product: Product) -> dict[str, str | None]:
-    values = {name: getattr(product, settling.column_of(name)) for name in settling.SETTLED_FIELDS}
-    return {name: value.value if name == "condition" and value else value for name, value in values.items()}

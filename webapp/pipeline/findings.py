@@ -30,8 +30,8 @@ Found = Analysis | Market | Seo | Listing
 
 
 def condition_of(field: Field) -> Condition | None:
-    """The condition that a field's value names."""
-    return Condition(field.value) if field.value in set(Condition) else None
+    """The condition that a field names, where it may be relied on."""
+    return Condition(field.trusted) if field.trusted in set(Condition) else None
 
 
 def _money(field: Field) -> Decimal | None:

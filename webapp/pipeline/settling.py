@@ -14,7 +14,7 @@ from webapp.phases.facts import Alternative, Analysis, Evidence, Field, Listing
 from webapp.pipeline import findings
 from webapp.statements import Statement, update_of
 
-SETTLED_FIELDS = ("name", "brand", "model", "condition", "gtin")
+SETTLED_FIELDS = ("name", "brand", "model", "condition", "gtin", "size", "quantity")
 """What a reviewer confirms or corrects; in analysis' words. The product's column for `gtin` is `gtin14`."""
 _COLUMNS = {"gtin": "gtin14"}
 CONFIRMED = 90
@@ -42,8 +42,7 @@ def settle(found: Analysis, values: dict[str, str | None], says: str) -> Analysi
             value=value, confidence=100, evidence=(evidence, *kept), alternatives=others, written_by="reviewer"
         )
     if _is_another(found, values):
-        of_record = [name for name in ("category", "size", "quantity") if _is_of_record(getattr(found, name))]
-        changes |= {name: Field(evidence=(_ANOTHER,)) for name in of_record}
+        changes |= {name: Field(evidence=(_ANOTHER,)) for name in _OF_RECORD if _came_along(found, values, name)}
         changes["brands"] = ()
         if _has_another_number(found, values):
             changes["carried"] = ()
@@ -55,6 +54,16 @@ def settle(found: Analysis, values: dict[str, str | None], says: str) -> Analysi
 
 
 _ANOTHER = Evidence(kind="reviewer", says="A person says that it is another product than the one this was found for.")
+
+
+_OF_RECORD = ("category", "size", "quantity")
+
+
+def _came_along(found: Analysis, values: dict[str, str | None], name: str) -> bool:
+    """Whether a value is the other product's record's, and the person only left it as it stood."""
+    field: Field = getattr(found, name)
+    is_of_record = any(item.kind in ("catalog", "offer") for item in field.evidence)
+    return is_of_record and values.get(name, field.value) == field.value
 
 
 def _is_another(found: Analysis, values: dict[str, str | None]) -> bool:
@@ -74,10 +83,6 @@ def _names_the_same(found: Analysis, values: dict[str, str | None]) -> bool:
     return code(values.get("name") or "") == code(found.name.value or "")
 
 
-def _is_of_record(field: Field) -> bool:
-    return any(item.kind in ("catalog", "offer") for item in field.evidence)
-
-
 def _lost(field: Field) -> Alternative:
     return Alternative(value=field.value or "", confidence=min(50, field.confidence), written_by=field.written_by)
 
@@ -95,15 +100,18 @@ def keep_fixed(found: Analysis, product: Any) -> Analysis:
 
 
 def apply_analysis(session: Session, product_id: UUID, found: Analysis, fixed: Sequence[str] = ()) -> None:
-    """Give the product what analysis found, except where a person settled the field before. `fixed` becomes settled."""
+    """Give the product what analysis found and may be relied on, except where a person settled the field before.
+    `fixed` becomes settled."""
     product = _locked(session, product_id)
     values: dict[str, Any] = {
         "name": found.name.value,
-        "brand": found.brand.value,
-        "model": found.model.value,
+        "brand": found.brand.trusted,
+        "model": found.model.trusted,
         "condition": findings.condition_of(found.condition),
-        "gtin14": found.gtin.value,
+        "gtin14": found.gtin.trusted,
         "category": found.category.trusted,
+        "size": found.size.trusted,
+        "quantity": found.quantity.trusted,
     }
     newly = {column_of(name) for name in fixed}
     settled = {*product.fixed_fields, *product.written}  # also a category that a person wrote into the listing

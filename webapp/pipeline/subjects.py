@@ -54,6 +54,8 @@ class ProductView(NamedTuple):
     cost: Any
     cost_currency: str | None
     category: str | None
+    size: str | None
+    quantity: str | None
     catalog_name: str
     created_at: datetime
     uploader_name: str
@@ -132,6 +134,8 @@ _PRODUCT = (
         Product.cost,
         Product.cost_currency,
         Product.category,
+        Product.size,
+        Product.quantity,
         Product.created_at,
         Catalog.name.label("catalog_name"),
         User.name.label("uploader"),
@@ -173,6 +177,8 @@ def product_of(rows: Sequence[AnyRow]) -> ProductView | None:
         cost=found.cost,
         cost_currency=found.cost_currency,
         category=found.category,
+        size=found.size,
+        quantity=found.quantity,
         catalog_name=found.catalog_name,
         created_at=found.created_at,
         uploader_name=found.uploader or "",

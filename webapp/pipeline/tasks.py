@@ -255,10 +255,10 @@ def _identity(case: Case) -> facts.Identity:
     words = sorted(analysis.text_lines, key=lambda line: -line.confidence)
     return facts.Identity(
         name=analysis.name.value,
-        model=analysis.model.value,
-        brand=analysis.brand.value,
+        model=analysis.model.trusted,
+        brand=analysis.brand.trusted,
         condition=findings.condition_of(analysis.condition),
-        gtin14=analysis.gtin.value,
+        gtin14=analysis.gtin.trusted,
         category=case.subject.category or analysis.category.trusted,
         sku=case.subject.sku,
         image_urls=tuple(f"{_config().base_url}/photos/{photo.id}/display" for photo in case.photos),

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from webapp.lib import text
 from webapp.phases import facts
+from webapp.phases.market.sightings import web_link
 from webapp.providers.models import Offer, OfferPrice
 
 SAME_GTIN_LIMIT = 200
@@ -30,6 +31,9 @@ _RECORD = (
     Offer.category,
     Offer.price,
     Offer.currency,
+    func.coalesce(Offer.marketplace, Offer.source).label("origin"),
+    Offer.link,
+    Offer.seen_at,
 )
 _OFFER = (
     Offer.id,
@@ -128,7 +132,7 @@ def _search(session: Session, wanted: Select[*tuple[Any, ...]], words: str, limi
 
 
 def _record(row: Found) -> facts.Record:
-    return facts.Record(source="offer", **{**row._mapping, "id": str(row.id)})
+    return facts.Record(source="offer", **{**row._mapping, "id": str(row.id), "link": web_link(row.link)})
 
 
 def _offer(row: Found) -> facts.Offer:

@@ -1,12 +1,19 @@
 """What a reviewer typed, checked."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from webapp.lib import gtin
-from webapp.phases.facts import Analysis, Condition
+from webapp.lib.text import clean
+from webapp.phases.facts import Analysis, Condition, Field
 
-LIMITS = {"name": 200, "brand": 100, "model": 100}
+LIMITS = {"name": 200, "brand": 100, "model": 100, "size": 60}
+FIELDS = (*LIMITS, "condition", "gtin", "quantity")
+_QUANTITY = re.compile(r"[1-9][0-9]{0,3}")
+PROPOSED = 40
+"""Confidence from which what was found stands in its field already; what is less sure is only offered beside it, so
+that nobody confirms a guess by pressing a key."""
 
 
 @dataclass
@@ -26,6 +33,8 @@ class Decision:
     model: str | None
     condition: str | None
     gtin: str | None
+    size: str | None
+    quantity: str | None
 
     def values(self) -> dict[str, str | None]:
         """By the names that analysis gives its fields."""
@@ -35,12 +44,14 @@ class Decision:
             "model": self.model,
             "condition": self.condition,
             "gtin": self.gtin,
+            "size": self.size,
+            "quantity": self.quantity,
         }
 
 
 def parse(raw: Mapping[str, str]) -> tuple[ReviewForm, Decision | None]:
     """The decision, or None and what to mend."""
-    form = ReviewForm({name: " ".join(raw.get(name, "").split()) for name in (*LIMITS, "condition", "gtin")})
+    form = ReviewForm({name: clean(raw.get(name, "")) for name in FIELDS})
     for name, limit in LIMITS.items():
         if len(form.values[name]) > limit:
             form.errors[name] = f"At most {limit} characters, please."
@@ -52,16 +63,35 @@ def parse(raw: Mapping[str, str]) -> tuple[ReviewForm, Decision | None]:
     code, problem = _gtin(form.values["gtin"])
     if problem:
         form.errors["gtin"] = problem
+    if form.values["quantity"] and not _QUANTITY.fullmatch(form.values["quantity"]):
+        form.errors["quantity"] = "A number from 1 to 9999, please: how many are sold together."
     if form.errors:
         return form, None
-    values = form.values
-    return form, Decision(values["name"], values["brand"] or None, values["model"] or None, condition or None, code)
+    given = {name: value or None for name, value in form.values.items()}
+    return form, Decision(
+        name=form.values["name"],
+        brand=given["brand"],
+        model=given["model"],
+        condition=given["condition"],
+        gtin=code,
+        size=given["size"],
+        quantity=given["quantity"],
+    )
 
 
 def prefill(found: Analysis, product_hints: Mapping[str, str]) -> ReviewForm:
-    """The form as analysis would fill it in; where it found nothing, what the uploader typed."""
-    values = {name: getattr(found, name).value or product_hints.get(name) or "" for name in (*LIMITS, "condition")}
-    return ReviewForm({**values, "gtin": gtin.written(found.gtin.value) if found.gtin.value else ""})
+    """The form as analysis would fill it in; where it found nothing that is somewhat sure, what the uploader typed."""
+    values: dict[str, str | None] = {}
+    for name in FIELDS:
+        field: Field = getattr(found, name)
+        values[name] = field.value if field.confidence >= PROPOSED else product_hints.get(name)
+    return filled(values)
+
+
+def filled(values: Mapping[str, str | None]) -> ReviewForm:
+    """The form with these values, by the names of FIELDS."""
+    number = values["gtin"]
+    return ReviewForm({**{name: values[name] or "" for name in FIELDS}, "gtin": gtin.written(number) if number else ""})
 
 
 def _gtin(text: str) -> tuple[str | None, str | None]:

@@ -14,7 +14,7 @@ from webapp.audit.services import Actor
 from webapp.catalog.models import Product
 from webapp.errors import Conflict, NotFound
 from webapp.learning import services as learning
-from webapp.pipeline import audits
+from webapp.pipeline import audits, corrections
 from webapp.pipeline import services as pipeline
 from webapp.pipeline.models import AuditState, Run, RunState
 from webapp.review.forms import Decision
@@ -155,6 +155,49 @@ def decide(session: Session, run_id: UUID, decision: Decision, *, user_id: UUID,
         new=after,
     )
     return decision_word == "corrected"
+
+
+def correct(
+    session: Session, run_id: UUID, decision: Decision, *, seen: str, user_id: UUID, user_name: str, actor: Actor
+) -> bool:
+    """Correct a product that went on, by itself or after a decision; it starts again. Whether anything was changed.
+
+    What people notice by themselves is no fair sample, so it counts for no calibration; an earlier decision on the
+    product, though, is what it says now.
+
+    Raises:
+        Conflict: see pipeline.corrections.correct.
+    """
+    run = _require(session, run_id)
+    after = decision.values()
+    found = corrections.correct(session, run_id, after, seen=seen, by=user_id, by_name=user_name)
+    if found is None:
+        return False
+    machines = {name: value for name, value in after.items() if getattr(found, name).written_by != "reviewer"}
+    settled = {name: value for name, value in after.items() if name not in machines}
+    learning.revise_corrections(session, run.client_id, run.product_id, settled)
+    learning.note_corrections(
+        session, client_id=run.client_id, run_id=run_id, product_id=run.product_id, found=found, after=machines
+    )
+    review = session.execute(
+        select(Review)
+        .join(Run, Run.id == Review.run_id)
+        .where(Run.product_id == run.product_id, Review.decided_at.is_not(None))
+        .order_by(Review.decided_at.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    if review is not None:
+        review.after, review.decision = after, "confirmed" if review.before == after else "corrected"
+    audit.record(
+        actor,
+        "product_corrected",
+        client_id=run.client_id,
+        table="products",
+        row_id=run.product_id,
+        old={name: getattr(found, name).value for name in after},
+        new=after,
+    )
+    return True
 
 
 def take_back_audit(session: Session, run_id: UUID, *, user_id: UUID, actor: Actor) -> None:

@@ -1,24 +1,40 @@
 """The queue of runs that wait for a person, and the desk where one is decided."""
 
+from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from markupsafe import Markup
 
 from webapp.access.guard import current_actor, current_viewer, needs
 from webapp.access.models import Client, Role
+from webapp.catalog.models import Product
 from webapp.crashpoints import crash_point
 from webapp.database import db, transaction
 from webapp.errors import Conflict, NotFound
-from webapp.pipeline import cards, parts, subjects
+from webapp.pipeline import cards, corrections, parts, subjects
 from webapp.pipeline.desk import audit_queue, review_queue
-from webapp.pipeline.models import Run
+from webapp.pipeline.models import AuditState, Run, RunState
 from webapp.review import services
-from webapp.review.forms import ReviewForm, parse, prefill
+from webapp.review.forms import ReviewForm, filled, parse, prefill
 
 bp = Blueprint("review", __name__, url_prefix="/reviews")
+
+
+class Way(StrEnum):
+    """What can be done with a run at the desk."""
+
+    REVIEW = "review"
+    """It waits for a decision."""
+    AUDIT = "audit"
+    """It went on by itself, and is asked about all the same."""
+    CORRECT = "correct"
+    """It went on: what is wrong may be changed."""
+    LOOK = "look"
+    """A newer run stands for the product: nothing."""
 
 
 class Entry(NamedTuple):
@@ -85,9 +101,38 @@ def decide(run_id: UUID) -> ResponseReturnValue:
         says = _("%(name)s is corrected and starts again with your values.", name=decision.name)
     else:
         says = _("%(name)s was right. Thank you.", name=decision.name)
-    flash(says, "success")
+    way_back = url_for("review.desk", run_id=run_id)
+    flash(Markup('{} <a href="{}" data-key="u">{}</a>').format(says, way_back, _("Change it")), "success")
     following = None if following == run_id else following
     return redirect(url_for("review.desk", run_id=following) if following else url_for("review.queue"), 303)
+
+
+@bp.post("/<uuid:run_id>/correction")
+@needs(Role.REVIEWER)
+def correct(run_id: UUID) -> ResponseReturnValue:
+    """Change what a product is after it went on: it starts again with the person's values."""
+    viewer = current_viewer()
+    form, decision = parse(request.form)
+    if decision is None:
+        return _desk(run_id, form), 422
+    try:
+        with transaction() as session:
+            is_changed = services.correct(
+                session,
+                run_id,
+                decision,
+                seen=request.form.get("seen", ""),
+                user_id=viewer.user_id,
+                user_name=viewer.name,
+                actor=current_actor(),
+            )
+    except Conflict as conflict:
+        form.errors[""] = conflict.message
+        return _desk(run_id, form), 409
+    says = _("%(name)s is corrected and starts again with your values.", name=decision.name)
+    flash(says if is_changed else _("Nothing was changed: the product has these values already."), "success")
+    run = db.session.get_one(Run, run_id)
+    return redirect(url_for("pipeline.product", product_id=run.product_id), 303)
 
 
 @bp.post("/<uuid:run_id>/decision/return")
@@ -115,15 +160,19 @@ def _desk(run_id: UUID, form: ReviewForm | None) -> str:
     analysis = parts.found_of(session, run_id)["analysis"] if run else None
     if run is None or product is None or analysis is None:
         raise NotFound("There is no such review.")
-    kept = session.get_one(Run, run_id)
+    kept, item = session.get_one(Run, run_id), session.get_one(Product, run.product_id)
     place = services.place(session, run_id, among_audits=kept.audit is not None)
+    way = _way(kept)
+    fill = filled(corrections.values_of(item)) if way is Way.CORRECT else prefill(analysis, kept.hints)
     return render_template(
         "review/desk.html",
         run=run,
         product=product,
         photos=subjects.photos(session, run.product_id),
         analysis=analysis,
-        form=form or prefill(analysis, kept.hints),
+        form=form or fill,
+        way=way,
+        seen=corrections.mark_of(item),
         audit_percent=kept.audit_percent,
         position=place.position,
         total=place.total,
@@ -133,3 +182,11 @@ def _desk(run_id: UUID, form: ReviewForm | None) -> str:
         decided=services.decided(session, run_id),
         threshold=_threshold(viewer.client_id),
     )
+
+
+def _way(run: Run) -> Way:
+    if run.audit is AuditState.OPEN:
+        return Way.AUDIT
+    if not run.is_latest:
+        return Way.LOOK
+    return Way.REVIEW if run.state is RunState.REVIEW else Way.CORRECT

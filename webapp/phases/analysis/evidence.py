@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from webapp.lib import gtin
+from webapp.lib.text import cut
 from webapp.phases.analysis import names
 from webapp.phases.analysis.candidates import Candidate
 from webapp.phases.analysis.words import Label, words
@@ -45,7 +46,7 @@ def _known(candidate: Candidate) -> Evidence:
     if candidate.same_photo:
         says = f"The very same photo belongs to “{record.name}”, which a person settled."
         return Evidence(kind="photo", says=says, weight=0.9, record_id=record.id)
-    where = "The catalog" if record.source == "catalog" else "An offer"
+    where = "The catalog" if record.source == "catalog" else _offer(record)
     by = (
         f"has the barcode {gtin.written(number.gtin14)}"
         if number
@@ -56,7 +57,15 @@ def _known(candidate: Candidate) -> Evidence:
         else "fits the words"
     )
     says = f"{where} {by}: “{record.name}”" + (f", {_details(record)}." if _details(record) else ".")
-    return Evidence(kind=record.source, says=says, weight=0.9 if number else 0.5, record_id=record.id)
+    weight = 0.9 if number else 0.5
+    return Evidence(kind=record.source, says=says, weight=weight, record_id=record.id, link=record.link)
+
+
+def _offer(record: Record) -> str:
+    """`An offer on eBay, seen on 12 Nov 2026,`."""
+    told = [f"on {cut(record.origin, 40)}"] if record.origin else []
+    told += [f"seen on {record.seen_at:%d %b %Y}"] if record.seen_at else []
+    return " ".join(("An offer", f"{', '.join(told)},")) if told else "An offer"
 
 
 def _details(record: Record) -> str:

@@ -17,7 +17,8 @@ class Evidence(Fact, frozen=True, kw_only=True):
 
     `kind`: `barcode`, `text`, `hint`, `catalog`, `offer`, `photo`, `reviewer`, `model` or `rule`.
     `says`: one short sentence for a person. `weight`: how much it counts, 0..1.
-    `record_id`: the catalog record or offer behind it. `photo_id` and `box`: where on which photo.
+    `record_id`: the catalog record or offer behind it; `link`: that offer's web address.
+    `photo_id` and `box`: where on which photo.
     `reference_photo_id`: the known product's photo that this one was laid beside.
     """
 
@@ -27,6 +28,7 @@ class Evidence(Fact, frozen=True, kw_only=True):
     photo_id: str | None = None
     box: Box | None = None
     record_id: str | None = None
+    link: str | None = None
     reference_photo_id: str | None = None
 
 

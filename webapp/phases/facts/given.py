@@ -1,6 +1,7 @@
 """What analysis starts from: the photos, what was typed, and what the client knows."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
@@ -40,7 +41,10 @@ class Hints(Fact, frozen=True, kw_only=True):
 
 
 class Record(Fact, frozen=True, kw_only=True):
-    """A known product: from the client's catalogs (`source='catalog'`) or from an offer (`source='offer'`)."""
+    """A known product: from the client's catalogs (`source='catalog'`) or from an offer (`source='offer'`).
+
+    Of an offer: where it stands (`origin`), its web address, and when it was seen last.
+    """
 
     source: str
     id: str
@@ -52,6 +56,9 @@ class Record(Fact, frozen=True, kw_only=True):
     category: str | None = None
     price: Decimal | None = None
     currency: str | None = None
+    origin: str | None = None
+    link: str | None = None
+    seen_at: datetime | None = None
 
 
 class ReferencePhoto(Fact, frozen=True, kw_only=True):
