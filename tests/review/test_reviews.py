@@ -1,5 +1,7 @@
 """The review queue and desk, as reviewers use them, alone and two at a time."""
 
+import re
+
 import msgspec
 import pytest
 from sqlalchemy import select
@@ -53,9 +55,10 @@ def test_staff_may_not_review(client, waiting, sign_in):  # noqa: F811
     assert fresh(Run, waiting[0].id).state is RunState.REVIEW
 
 
-def test_the_desk_is_filled_with_what_was_found_or_typed(reviewer, waiting):
+def test_the_desk_is_filled_with_what_was_typed_and_a_guess_is_offered(reviewer, waiting):
     page = reviewer.get(f"/reviews/{waiting[0].id}").text
-    assert 'value="Perhaps a kettle"' in page
+    assert re.search(r'id="name"\s+name="name"\s+value=""', page)
+    assert re.search(r'data-fill="name"\s+data-value="Perhaps a kettle"', page)
     assert 'value="typed model"' in page
 
 

@@ -11,7 +11,7 @@ from webapp.phases.facts import Analysis, Condition, Field
 LIMITS = {"name": 200, "brand": 100, "model": 100, "size": 60}
 FIELDS = (*LIMITS, "condition", "gtin", "quantity")
 _QUANTITY = re.compile(r"[1-9][0-9]{0,3}")
-PROPOSED = 40
+PROPOSED = 45
 """Confidence from which what was found stands in its field already; what is less sure is only offered beside it, so
 that nobody confirms a guess by pressing a key."""
 
