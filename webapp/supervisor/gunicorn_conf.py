@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from webapp.config import WEB_THREADS
 from webapp.embedded.launch import die_with_parent
 
 _host = os.environ.get("HOST") or "127.0.0.1"
 bind = f"{f'[{_host}]' if ':' in _host else _host}:{os.environ.get('PORT') or 8000}"
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_WORKERS") or 2)
-threads = int(os.environ.get("WEB_THREADS") or 4)
+threads = int(os.environ.get("WEB_THREADS") or WEB_THREADS)
 reuse_port = True  # else all kept-alive connections land on one worker
 control_socket_disable = True  # its default file is shared by everything a user runs
 timeout = 60
