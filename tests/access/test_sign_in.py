@@ -109,6 +109,18 @@ def test_a_password_hashed_with_other_costs_is_hashed_again(browse, member, owne
     assert passwords.matches(PASSWORD, kept)
 
 
+def test_a_password_that_is_taken_away_while_it_is_compared_opens_no_session(browse, member, owner, monkeypatch):
+    compare = passwords.matches
+
+    def taken_away_meanwhile(typed, kept):
+        owner.execute("UPDATE users SET password_hash = NULL WHERE id = %s", (member.id,))
+        return compare(typed, kept)
+
+    monkeypatch.setattr(passwords, "matches", taken_away_meanwhile)
+    assert enter(browse, member.email).status_code == 422
+    assert not is_signed_in(browse)
+
+
 @pytest.mark.parametrize("inside", ["/account", "/?scope=mine&state=failed", "/products/1"])
 def test_after_signing_in_one_is_where_one_wanted_to_be(browse, member, inside):
     assert enter(browse, member.email, next=inside).location == inside

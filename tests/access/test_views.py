@@ -129,11 +129,41 @@ def test_an_operator_lets_who_has_an_account_work_here_too(browser, client, owne
     owner.execute("UPDATE users SET is_operator = true WHERE id = %s", (admin.id,))
     known = make_user(name="Known", password=PASSWORD)
     answer = browser.submit("/users", {"do": "add", "name": "Other", "email": known.email.upper(), "role": "staff"})
-    assert answer.status_code == 303
-    page = browser.get("/users").text
-    assert "Known works here now" in page
-    assert "Other" not in page
+    assert answer.status_code == 200
+    assert "Known works here now" in answer.text
+    assert "Other" not in answer.text
     assert roles(owner, client)[known.id] == "staff"
+
+
+def test_who_set_an_account_up_for_anothers_address_does_not_come_along(app, browser, sign_in, client, owner, admin):
+    planter = sign_in(make_member(make_client("Elsewhere"), Role.ADMIN))
+    page = planter.submit("/users", {"do": "add", "name": "Boss", "email": "boss@a.example", "role": "staff"}).text
+    planted = app.test_client()
+    planted.submit("/sign-in/" + page.split("/sign-in/")[1].split("<")[0])
+    planted.submit("/account", {"do": "password", "new_password": PASSWORD})
+
+    owner.execute("UPDATE users SET is_operator = true WHERE id = %s", (admin.id,))
+    answer = browser.submit("/users", {"do": "add", "name": "", "email": "boss@a.example", "role": "admin"})
+    assert "signed out everywhere" in answer.text
+    assert planted.get("/account").status_code != 200, "its session ended"
+    again = app.test_client().submit("/sign-in", {"email": "boss@a.example", "password": PASSWORD})
+    assert again.status_code == 422, "its password is gone"
+
+    boss = app.test_client()
+    boss.submit("/sign-in/" + answer.text.split("/sign-in/")[1].split("<")[0])
+    assert boss.get("/users").status_code == 200
+    memberships = "SELECT count(*) FROM memberships JOIN users ON id = user_id WHERE email = 'boss@a.example'"
+    assert owner.execute(memberships).fetchone() == (2,)
+    assert len(audited(owner, "account_handed_over")) == 1
+
+
+def test_an_operator_who_joins_a_client_signs_in_as_before(browser, client, owner, admin, sign_in):
+    owner.execute("UPDATE users SET is_operator = true WHERE id = %s", (admin.id,))
+    other = make_user(name="Olga", is_operator=True)
+    session = sign_in(other)
+    assert browser.submit("/users", {"do": "add", "email": other.email, "role": "staff"}).status_code == 303
+    assert "signs in as before" in browser.get("/users").text
+    assert session.get("/account").status_code == 200
 
 
 @pytest.mark.parametrize(

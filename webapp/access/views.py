@@ -250,11 +250,18 @@ def _add_member(viewer: Viewer, form: Form) -> str | NewLink:
     form.values = Form.of(request.form, "name", "email", "role").values
     name, email, role = form.text("name", "", least=0), form.email(), form.role()
     form.require_valid()
-    user, link = services.add_member(
+    user, link, is_new = services.add_member(
         viewer.client_id, current_actor(), name=name, email=email, role=role, by_operator=viewer.is_operator
     )
     if link is None:
         return _("%(name)s works here now, and signs in as before.", name=user.name)
+    if not is_new:
+        says = _(
+            "%(name)s works here now. Whoever held this account so far was signed out everywhere, and its password"
+            " no longer works: hand the link to the person whom you mean, and to nobody else.",
+            name=user.name,
+        )
+        flash(says, "warning")
     return _shown(user, link)
 
 
