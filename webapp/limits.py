@@ -40,11 +40,18 @@ def init_app(app: Flask, config: Config) -> None:
 
 
 def limit(
-    rates: str, key: Callable[[], str], *, count_if: Callable[[Response], bool] | None = None
+    rates: str,
+    key: Callable[[], str],
+    *,
+    only_if: Callable[[], bool] | None = None,
+    count_if: Callable[[Response], bool] | None = None,
 ) -> Callable[[View], View]:
-    """Let each `key` post to the view so often: `rates` such as `20/minute;200/hour`. With `count_if` only requests
-    count whose answer it accepts, failed ones for example."""
-    return cast(Callable[[View], View], limiter.limit(rates, key_func=key, methods=["POST"], deduct_when=count_if))
+    """Let each `key` post to the view so often: `rates` such as `20/minute;200/hour`; with `only_if` requests alone of
+    which it says so. With `count_if` only those count whose answer it accepts, failed ones for example: a burst is
+    counted after its answers, so what must not be guessed wants another limit beside it."""
+    exempt = None if only_if is None else lambda: not only_if()
+    decorate = limiter.limit(rates, key_func=key, methods=["POST"], deduct_when=count_if, exempt_when=exempt)
+    return cast(Callable[[View], View], decorate)
 
 
 def address_key() -> str:

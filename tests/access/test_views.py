@@ -341,6 +341,14 @@ def test_guessing_the_current_password_comes_to_an_end(sign_in, client):
     assert browser.submit("/account", guess).status_code == 429
 
 
+@pytest.mark.parametrize("wrong", [{"do": "password", "current_password": "x"}, {"do": "profile", "name": ""}])
+def test_whatever_was_tried_before_other_browsers_can_be_signed_out(browser, admin, app, owner, wrong):
+    for _ in range(25):
+        browser.submit("/account", wrong)
+    assert browser.submit("/account", {"do": "revoke_others"}).status_code == 303
+    assert browser.submit("/account", {"do": "profile", "name": "Ada L.", "time_zone": ""}).status_code == 303
+
+
 def test_ones_other_browsers_are_listed_and_signed_out(browser, admin, app, owner):
     with transaction():
         token = sessions.begin(admin.id, Actor(address="10.1.2.3", user_agent="Mozilla/5.0 (iPhone) Safari/604.1"), 30)
