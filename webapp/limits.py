@@ -1,11 +1,14 @@
 """How often somebody may try. Counted in Redis, and in this process's memory while Redis is away."""
 
+import ipaddress
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 from flask import Flask, g, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
+from limits import parse_many
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from werkzeug.wrappers import Response
@@ -54,9 +57,30 @@ def limit(
     return cast(Callable[[View], View], decorate)
 
 
+def start_over(rates: str) -> None:
+    """Forget what this request and those before it have used up of the limit with these rates."""
+    counted = set(parse_many(rates))
+    for each in limiter.current_limits:
+        if each.limit in counted:
+            with suppress(Exception):  # as counting does: a Redis that is away closes no door
+                limiter.limiter.clear(each.limit, *each.request_args)
+
+
 def address_key() -> str:
-    """Who tries: the network address."""
-    return request.remote_addr or "local"
+    """Who tries: the address; of IPv6 the network, since whoever has one address has all of it."""
+    address = request.remote_addr or "local"
+    return network_key() if ":" in address else address
+
+
+def network_key() -> str:
+    """Where somebody tries from: the network around the address (IPv4 /24, IPv6 /64)."""
+    address = request.remote_addr or "local"
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    found = getattr(found, "ipv4_mapped", None) or found
+    return str(ipaddress.ip_network((found, 24 if found.version == 4 else 64), strict=False))
 
 
 def viewer_key() -> str:

@@ -27,7 +27,7 @@ from webapp.access.sessions import Person, Viewer
 from webapp.config import Config
 from webapp.database import db, transaction
 from webapp.errors import DomainError, NotFound
-from webapp.limits import address_key, limit, viewer_key
+from webapp.limits import address_key, limit, network_key, start_over, viewer_key
 from webapp.words import _
 
 bp = Blueprint("access", __name__)
@@ -51,14 +51,23 @@ def _account_key() -> str:
     return normal_email(request.form.get("email", ""))[:254] or "nobody"
 
 
+def _account_from_here() -> str:
+    return f"{_account_key()} from {network_key()}"
+
+
 # Only failures count, so that a whole warehouse may sign in from one address at the start of a shift.
 _by_address = limit("20/minute;200/hour", address_key, count_if=_was_refused)
-_by_account = limit("10/15minutes", _account_key, count_if=_was_refused)
+# Each try of an account counts before its password is looked at, so that no burst gets more; success starts it over. By
+# network, so that a stranger who guesses does not lock the account's holder out; the wide one is for many strangers.
+FROM_HERE = "10/15minutes"
+_by_account_from_here = limit(FROM_HERE, _account_from_here)
+_by_account = limit("100/hour", _account_key)
 
 
 @bp.route("/sign-in", methods=["GET", "POST"], endpoint="sign_in")
 @public
 @_by_address
+@_by_account_from_here
 @_by_account
 def sign_in_page() -> Page:
     """Sign in by password."""
@@ -73,6 +82,7 @@ def sign_in_page() -> Page:
     except DomainError as error:
         form.refuse(error)
         return render_template("access/sign_in.html", form=form), 422
+    start_over(FROM_HERE)
     return let_in(redirect(after, 303), token)
 
 
