@@ -37,6 +37,16 @@ def port():
     process.wait(20)
 
 
+def test_headers_that_only_a_proxy_may_send_are_not_believed(port):
+    forged = {"SCRIPT_NAME": "//evil.example", "PATH_INFO": "/elsewhere", "X-Forwarded-Proto": "https"}
+    asked = urllib.request.Request(f"http://127.0.0.1:{port}/here", headers=forged)
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        environ = answer.read().decode()
+    assert "evil.example" not in environ
+    assert "PATH_INFO = '/here'" in environ
+    assert "wsgi.url_scheme = 'http'" in environ
+
+
 def test_peers_that_fall_silent_are_let_go_and_others_are_served(port):
     silent = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(4)]
     for peer in silent:

@@ -21,6 +21,10 @@ control_socket_disable = True  # its default file is shared by everything a user
 timeout = 60
 graceful_timeout = 2
 keepalive = 5
+# gunicorn would take SCRIPT_NAME, PATH_INFO and the scheme from whoever comes from this machine, as any client of a proxy
+# on it does. What a proxy says is believed by the app, where LOTLINE_TRUSTED_PROXIES tells it to.
+forwarded_allow_ips = ""
+forwarder_headers = ""
 accesslog = None  # the app writes a line per request, with its id
 errorlog = "-"
 loglevel = "warning"
