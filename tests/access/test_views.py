@@ -123,6 +123,23 @@ def test_an_account_that_exists_is_not_an_admins_to_give(browser, client, owner)
     assert "The operator of this installation can do it" in answer.text
     assert "Known" not in answer.text
     assert known.id not in roles(owner, client)
+    ((client_id, *_),) = audited(owner, "member_refused")
+    assert client_id == client.id
+    owner.execute("UPDATE users SET is_active = false WHERE id = %s", (known.id,))
+    again = browser.submit("/users", {"do": "add", "name": "Other", "email": known.email, "role": "staff"})
+    assert "closed" not in again.text
+
+
+def test_looking_for_other_clients_people_comes_to_an_end(browser, sign_in, client):
+    known, second = make_user(), sign_in(make_member(client, Role.ADMIN))
+    asks = {"do": "add", "name": "Other", "email": known.email, "role": "staff"}
+    for number in range(20):
+        assert (browser if number % 2 else second).submit("/users", asks).status_code == 422
+    assert browser.submit("/users", asks).status_code == 429
+    assert second.submit("/users", asks).status_code == 429
+    assert browser.submit("/users", {"do": "role", "user_id": str(known.id), "role": "staff"}).status_code != 429
+    elsewhere = sign_in(make_member(make_client("Elsewhere"), Role.ADMIN))
+    assert elsewhere.submit("/users", asks | {"email": "new@a.example"}).status_code == 200
 
 
 def test_an_operator_lets_who_has_an_account_work_here_too(browser, client, owner, admin):

@@ -53,6 +53,15 @@ class Added(NamedTuple):
     is_new: bool
 
 
+class NotYoursToGive(Invalid):
+    """An address with an account, which only an operator may add to a further client."""
+
+    def __init__(self, email: str) -> None:
+        says = "This address cannot be added here. The operator of this installation can do it."
+        super().__init__("not yours to give", fields={"email": says})
+        self.email = email
+
+
 def add_member(client_id: UUID, actor: Actor, *, name: str, email: str, role: Role, by_operator: bool = False) -> Added:
     """Let a person work for the client. Who is new gets an account and a link to sign in with.
 
@@ -60,7 +69,8 @@ def add_member(client_id: UUID, actor: Actor, *, name: str, email: str, role: Ro
 
     Raises:
         Conflict: the person works for the client already.
-        Invalid: the account was closed, is somebody else's to give, or a new person has no name.
+        NotYoursToGive: the address has an account, and this is no operator.
+        Invalid: the account was closed, or a new person has no name.
     """
     user, is_new = sign_in.by_email(email), False
     if user is None:
@@ -69,13 +79,13 @@ def add_member(client_id: UUID, actor: Actor, *, name: str, email: str, role: Ro
         user, is_new = create_user(actor, name=name, email=email), True
         link: sign_in.Link | None = sign_in.make_link(user.id, actor, client_id=client_id)
     else:
+        is_here = db.session.get(Membership, (client_id, user.id)) is not None
+        if not is_here and not by_operator:  # nor is told whether it is closed
+            raise NotYoursToGive(email)
         if not user.is_active:
             raise Invalid("closed", fields={"email": "This account was closed. An operator can open it again."})
-        if db.session.get(Membership, (client_id, user.id)):
+        if is_here:
             raise Conflict("here already", fields={"email": f"{user.name} works here already."})
-        if not by_operator:
-            says = "This address cannot be added here. The operator of this installation can do it."
-            raise Invalid("not yours to give", fields={"email": says})
         link = hand_over(user, actor, client_id)
     join(client_id, user.id, actor, role)
     return Added(user, link, is_new)
@@ -98,6 +108,11 @@ def hand_over(user: User, actor: Actor, client_id: UUID) -> sign_in.Link | None:
     sessions.revoke(user.id)
     record(actor, "account_handed_over", client_id=client_id, table="users", row_id=user.id)
     return link
+
+
+def note_refusal(client_id: UUID, actor: Actor, refused: NotYoursToGive) -> None:
+    """Write down that an admin asked for an address that has an account: who tries many looks for other people's."""
+    record(actor, "member_refused", client_id=client_id, table="memberships", details={"email": refused.email})
 
 
 def create_user(actor: Actor, *, name: str, email: str, is_operator: bool = False) -> User:

@@ -237,8 +237,17 @@ class NewLink(NamedTuple):
     until: datetime
 
 
+def _adds_member() -> bool:
+    return request.form.get("do") == "add"
+
+
+def _client_key() -> str:
+    return f"client {current_viewer().client_id}"
+
+
 @bp.route("/users", methods=["GET", "POST"])
 @needs(Role.ADMIN)
+@limit("20/hour", _client_key, only_if=_adds_member, count_if=_was_refused)  # a refusal tells of other clients' people
 def users() -> Page:
     """Who works for the client, and as what."""
     viewer = current_viewer()
@@ -255,6 +264,9 @@ def users() -> Page:
             link, form = done, Form({"name": "", "email": "", "role": Role.STAFF.value})
         except DomainError as error:
             form.refuse(error)
+            if isinstance(error, services.NotYoursToGive):
+                with transaction():
+                    services.note_refusal(viewer.client_id, current_actor(), error)
     members = services.members(viewer.client_id, viewer.id)
     page = render_template("access/users.html", form=form, members=members, link=link)
     return page, 422 if form.errors else 200
