@@ -107,7 +107,11 @@ def create_client_command(name: str) -> None:
 @click.option("--operator", is_flag=True, help="Looks after the whole installation.")
 @with_appcontext
 def create_user_command(email: str, name: str | None, slug: str | None, role: str, operator: bool) -> None:
-    """Make an account, or let an existing one work for one more client. A sign-in link is the last line."""
+    """Make an account, or let an existing one work for one more client. A sign-in link is the last line.
+
+    An existing account is signed out everywhere and loses its password, unless it is an operator's: whoever made it
+    elsewhere must not come along.
+    """
     form = Form({"email": email, "name": name or email.partition("@")[0]})
     email, name = form.email(), form.text("name", "A name is needed.")
     form.require_valid()
@@ -115,13 +119,18 @@ def create_user_command(email: str, name: str | None, slug: str | None, role: st
         user = sign_in.by_email(email)
         if user and not slug:
             raise Invalid(f"{email} has an account already; --client lets it work for a client.")
-        user = user or _add_user(email, name, is_operator=operator)
+        is_known, user = user is not None, user or _add_user(email, name, is_operator=operator)
+        link = None
         if slug:
             client_id = _find_client(slug)
             if client_id is None:
                 raise NotFound(f"There is no client with the short name {slug!r}.")
             _join(client_id, user, Role(role))
-        link = sign_in.make_link(user.id, SYSTEM)
+            with tenant(client_id):
+                link = services.hand_over(user, SYSTEM, client_id) if is_known else None
+            if link:
+                _say(f"{email} was signed out everywhere, and its password no longer works.")
+        link = link or sign_in.make_link(user.id, SYSTEM)
     _say(f"{user.name} ({user.email}) can sign in, once, within {sign_in.LINK_MINUTES} minutes:")
     click.echo(_address_of(link))
 

@@ -20,6 +20,7 @@ SYSTEM_ROLE = "lotline_system"
 SLOT_PLACE = "LOTLINE_SLOT"
 """Environment variable by which the pool tells a slot its place: `<the pool's pid>:<name>`."""
 MEBIBYTE = 1024 * 1024
+WEB_THREADS = 6
 Number = TypeVar("Number", int, float)
 
 
@@ -40,6 +41,8 @@ class Config:
     slots_light: int = 1
     slots_bulk: int = 0
     database_pool: int = 5
+    web_threads: int = WEB_THREADS
+    """Requests that one process of the web server answers at once."""
     max_photo_bytes: int = 25 * MEBIBYTE
     max_photos: int = 12
     max_request_bytes: int = 160 * MEBIBYTE
@@ -117,6 +120,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         slots_light=number("LOTLINE_SLOTS_LIGHT", 1),
         slots_bulk=number("LOTLINE_SLOTS_BULK", 0),
         database_pool=number("LOTLINE_DATABASE_POOL", 5),
+        web_threads=number("WEB_THREADS", WEB_THREADS),
         max_photo_bytes=number("LOTLINE_MAX_PHOTO_MB", 25) * MEBIBYTE,
         max_photos=number("LOTLINE_MAX_PHOTOS", 12),
         max_request_bytes=number("LOTLINE_MAX_REQUEST_MB", 160) * MEBIBYTE,

@@ -214,24 +214,30 @@ def is_private_host(host: str) -> bool:
 
 def is_public(address: str) -> bool:
     """Whether an IP address is reached over the public internet; one that carries an IPv4 address (6to4, NAT64, Teredo,
-    the deprecated compatible form) only if that is too.
+    the mapped form) only if that is too.
+
+    Stricter than `is_global`, to which whatever was not set aside when Python was released is public: groups, IPv6
+    beyond the one block that is handed out, later special ranges.
 
     Raises:
         ValueError: it is no address.
     """
     found = ipaddress.ip_address(address)
-    if not found.is_global:
+    if not found.is_global or found.is_multicast or any(found in network for network in _SET_ASIDE):
         return False
     if isinstance(found, ipaddress.IPv4Address):
         return True
-    carried = [found.ipv4_mapped, found.sixtofour, *(found.teredo or ())]
-    if any(found in network for network in _CARRIERS):
-        carried.append(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF))
-    return all(inner.is_global for inner in carried if inner is not None)
+    if found.ipv4_mapped or found in _NAT64:
+        return is_public(str(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)))
+    carried = [found.sixtofour, *(found.teredo or ())]
+    return found in _HANDED_OUT and all(is_public(str(inner)) for inner in carried if inner is not None)
 
 
-_CARRIERS = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
-"""IPv6 networks whose last 32 bits are an IPv4 address (RFC 6052, RFC 4291)."""
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""Its last 32 bits are an IPv4 address (RFC 6052)."""
+_HANDED_OUT = ipaddress.IPv6Network("2000::/3")
+_SET_ASIDE = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")))
+"""Protocols' own addresses, the former relays of 6to4, documentation."""
 
 
 def retry_after_seconds(header: str | None) -> float | None:

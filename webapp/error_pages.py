@@ -94,7 +94,10 @@ def answer(status: int, **facts: Any) -> Response:
 
 
 def _domain_error(error: DomainError) -> Response:
-    return answer(error.status, says=error.message)
+    response = answer(error.status, says=error.message)
+    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(TRY_AGAIN_SECONDS)
+    return response
 
 
 def _too_often(error: RateLimitExceeded) -> Response:

@@ -47,6 +47,12 @@ class TooLarge(DomainError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
+class Overloaded(DomainError):
+    """More at once than there is room for; a moment later it may go."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
 class WorkError(Exception):
     """Work that did not succeed. The message is a sentence for a person.
 

@@ -106,6 +106,36 @@ def test_an_address_has_one_spelling(typed, kept):
     assert forms.normal_email(typed) == kept
 
 
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("  Ada \t Lovelace ", "Ada Lovelace"),
+        ("Ada\u202egpj.exe", "Adagpj.exe"),
+        ("A\u200bd\u00ada\x07\ufeff", "Ada"),
+        ("e\u0301", "é"),
+        ("\u0628\u200c\u0628", "\u0628\u200c\u0628"),  # Persian is spelled with it
+    ],
+)
+def test_a_name_keeps_only_what_can_be_seen(typed, kept):
+    form = forms.Form({"name": typed})
+    assert form.text("name", "too short") == kept
+    assert not form.errors
+
+
+@pytest.mark.parametrize("typed", ["", " ", "\u200b", "\u200d\u200c"])
+def test_a_name_that_cannot_be_seen_is_none(typed):
+    form = forms.Form({"name": typed})
+    form.text("name", "too short")
+    assert form.errors == {"name": "too short"}
+
+
+@pytest.mark.parametrize("typed", ["boss\u200b@a.example", "boss\x07@a.example", "b\u202e@a.example"])
+def test_an_address_that_only_looks_like_another_is_refused(typed):
+    form = forms.Form({"email": typed})
+    form.email()
+    assert form.errors
+
+
 def test_an_address_in_other_letters_is_the_same_account(in_app):
     user = make_user()
     assert services.sign_in.by_email(user.email.upper()).id == user.id

@@ -1,6 +1,7 @@
 """Passwords, one-time links, and the sessions that they begin."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -109,6 +110,18 @@ def test_a_password_hashed_with_other_costs_is_hashed_again(browse, member, owne
     assert passwords.matches(PASSWORD, kept)
 
 
+def test_a_password_that_is_taken_away_while_it_is_compared_opens_no_session(browse, member, owner, monkeypatch):
+    compare = passwords.matches
+
+    def taken_away_meanwhile(typed, kept):
+        owner.execute("UPDATE users SET password_hash = NULL WHERE id = %s", (member.id,))
+        return compare(typed, kept)
+
+    monkeypatch.setattr(passwords, "matches", taken_away_meanwhile)
+    assert enter(browse, member.email).status_code == 422
+    assert not is_signed_in(browse)
+
+
 @pytest.mark.parametrize("inside", ["/account", "/?scope=mine&state=failed", "/products/1"])
 def test_after_signing_in_one_is_where_one_wanted_to_be(browse, member, inside):
     assert enter(browse, member.email, next=inside).location == inside
@@ -158,6 +171,46 @@ def test_an_account_rests_after_ten_wrong_passwords(browse, member):
     assert refused.status_code == 429
     assert 0 < int(refused.headers["Retry-After"]) <= 15 * 60 + 1
     assert enter(browse, make_user(password=PASSWORD).email).status_code == 303
+
+
+def from_address(browser, address, email, password=PASSWORD):
+    answer = browser.submit(
+        "/sign-in", {"email": email, "password": password}, environ_overrides={"REMOTE_ADDR": address}
+    )
+    return answer.status_code
+
+
+@pytest.mark.parametrize(
+    ("thief", "neighbour", "holder"),
+    [
+        ("192.0.2.1", "192.0.2.77", "198.51.100.1"),
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::1", "2001:db8:0:2::1"),
+        ("::ffff:192.0.2.1", "192.0.2.77", "198.51.100.1"),
+    ],
+)
+def test_a_stranger_who_guesses_does_not_lock_the_holder_out(browse, member, thief, neighbour, holder):
+    assert [from_address(browse, thief, member.email, "wrong") for _ in range(11)] == [422] * 10 + [429]
+    assert from_address(browse, neighbour, member.email, "wrong") == 429
+    assert from_address(browse, holder, member.email) == 303
+
+
+def test_many_strangers_together_come_to_an_end(browse, member):
+    tries = [from_address(browse, f"10.{n // 10}.0.1", member.email, "wrong") for n in range(101)]
+    assert tries == [422] * 100 + [429]
+
+
+def test_a_burst_gets_no_more_tries_than_one_after_the_other(app, member, monkeypatch):
+    compare, together = passwords.matches, threading.Barrier(10)
+
+    def all_at_once(typed, kept):
+        with suppress(threading.BrokenBarrierError):
+            together.wait(2)
+        return compare(typed, kept)
+
+    monkeypatch.setattr(passwords, "matches", all_at_once)
+    with ThreadPoolExecutor(16) as threads:
+        answers = [threads.submit(enter, app.test_client(), member.email, "wrong") for _ in range(16)]
+    assert sorted(answer.result().status_code for answer in answers) == [422] * 10 + [429] * 6
 
 
 def test_an_address_rests_after_twenty_wrong_passwords(browse, member):

@@ -123,17 +123,64 @@ def test_an_account_that_exists_is_not_an_admins_to_give(browser, client, owner)
     assert "The operator of this installation can do it" in answer.text
     assert "Known" not in answer.text
     assert known.id not in roles(owner, client)
+    ((client_id, *_),) = audited(owner, "member_refused")
+    assert client_id == client.id
+    owner.execute("UPDATE users SET is_active = false WHERE id = %s", (known.id,))
+    again = browser.submit("/users", {"do": "add", "name": "Other", "email": known.email, "role": "staff"})
+    assert "closed" not in again.text
+
+
+def test_looking_for_other_clients_people_comes_to_an_end(browser, sign_in, client):
+    known, second = make_user(), sign_in(make_member(client, Role.ADMIN))
+    asks = {"do": "add", "name": "Other", "email": known.email, "role": "staff"}
+    for number in range(20):
+        assert (browser if number % 2 else second).submit("/users", asks).status_code == 422
+    assert browser.submit("/users", asks).status_code == 429
+    assert second.submit("/users", asks).status_code == 429
+    assert browser.submit("/users", {"do": "role", "user_id": str(known.id), "role": "staff"}).status_code != 429
+    elsewhere = sign_in(make_member(make_client("Elsewhere"), Role.ADMIN))
+    assert elsewhere.submit("/users", asks | {"email": "new@a.example"}).status_code == 200
 
 
 def test_an_operator_lets_who_has_an_account_work_here_too(browser, client, owner, admin):
     owner.execute("UPDATE users SET is_operator = true WHERE id = %s", (admin.id,))
     known = make_user(name="Known", password=PASSWORD)
     answer = browser.submit("/users", {"do": "add", "name": "Other", "email": known.email.upper(), "role": "staff"})
-    assert answer.status_code == 303
-    page = browser.get("/users").text
-    assert "Known works here now" in page
-    assert "Other" not in page
+    assert answer.status_code == 200
+    assert "Known works here now" in answer.text
+    assert "Other" not in answer.text
     assert roles(owner, client)[known.id] == "staff"
+
+
+def test_who_set_an_account_up_for_anothers_address_does_not_come_along(app, browser, sign_in, client, owner, admin):
+    planter = sign_in(make_member(make_client("Elsewhere"), Role.ADMIN))
+    page = planter.submit("/users", {"do": "add", "name": "Boss", "email": "boss@a.example", "role": "staff"}).text
+    planted = app.test_client()
+    planted.submit("/sign-in/" + page.split("/sign-in/")[1].split("<")[0])
+    planted.submit("/account", {"do": "password", "new_password": PASSWORD})
+
+    owner.execute("UPDATE users SET is_operator = true WHERE id = %s", (admin.id,))
+    answer = browser.submit("/users", {"do": "add", "name": "", "email": "boss@a.example", "role": "admin"})
+    assert "signed out everywhere" in answer.text
+    assert planted.get("/account").status_code != 200, "its session ended"
+    again = app.test_client().submit("/sign-in", {"email": "boss@a.example", "password": PASSWORD})
+    assert again.status_code == 422, "its password is gone"
+
+    boss = app.test_client()
+    boss.submit("/sign-in/" + answer.text.split("/sign-in/")[1].split("<")[0])
+    assert boss.get("/users").status_code == 200
+    memberships = "SELECT count(*) FROM memberships JOIN users ON id = user_id WHERE email = 'boss@a.example'"
+    assert owner.execute(memberships).fetchone() == (2,)
+    assert len(audited(owner, "account_handed_over")) == 1
+
+
+def test_an_operator_who_joins_a_client_signs_in_as_before(browser, client, owner, admin, sign_in):
+    owner.execute("UPDATE users SET is_operator = true WHERE id = %s", (admin.id,))
+    other = make_user(name="Olga", is_operator=True)
+    session = sign_in(other)
+    assert browser.submit("/users", {"do": "add", "email": other.email, "role": "staff"}).status_code == 303
+    assert "signs in as before" in browser.get("/users").text
+    assert session.get("/account").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -309,6 +356,14 @@ def test_guessing_the_current_password_comes_to_an_end(sign_in, client):
     for _ in range(20):
         assert browser.submit("/account", guess).status_code == 422
     assert browser.submit("/account", guess).status_code == 429
+
+
+@pytest.mark.parametrize("wrong", [{"do": "password", "current_password": "x"}, {"do": "profile", "name": ""}])
+def test_whatever_was_tried_before_other_browsers_can_be_signed_out(browser, admin, app, owner, wrong):
+    for _ in range(25):
+        browser.submit("/account", wrong)
+    assert browser.submit("/account", {"do": "revoke_others"}).status_code == 303
+    assert browser.submit("/account", {"do": "profile", "name": "Ada L.", "time_zone": ""}).status_code == 303
 
 
 def test_ones_other_browsers_are_listed_and_signed_out(browser, admin, app, owner):

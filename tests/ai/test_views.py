@@ -86,7 +86,7 @@ def test_an_operator_sets_budget_cap_and_uses(home, operator):
 
 def test_an_admin_switches_uses_but_spends_no_more(home, admin):
     assert "operator of this installation can change it" in admin.get("/models").text
-    assert admin.submit("/models", {"budget": "1000", "cap": "1000"}).status_code == 303
+    assert admin.submit("/models", {"use": "", "budget": "1000", "cap": "1000"}).status_code == 303
     assert terms(home) == (0, Decimal("0.05"), [])
 
 
@@ -96,6 +96,23 @@ def test_what_is_no_amount_is_named_and_nothing_changes(home, operator, budget):
     assert answer.status_code == 422
     assert "Enter an amount from 0 to 1000000" in answer.text
     assert terms(home)[0] == 0
+
+
+@pytest.mark.parametrize("cap", ["1000000", "999999.5", "0.00001"])
+def test_a_cap_that_the_database_cannot_hold_is_named(home, operator, cap):
+    answer = operator.submit("/models", {"use": "", "budget": "5", "cap": cap})
+    assert answer.status_code == 422
+    assert "Enter an amount from 0 to 999999" in answer.text
+    assert operator.submit("/models", {"use": "", "budget": "5", "cap": "999999"}).status_code == 303
+
+
+def test_only_a_form_with_the_switches_changes_them(home, operator, admin):
+    operator.submit("/models", {"use": ["", "listing"], "budget": "5", "cap": "0.05"})
+    assert admin.submit("/models", {}).status_code == 303
+    assert terms(home)[2] == ["listing"]
+    assert 'name="use" value=""' in admin.get("/models").text
+    assert admin.submit("/models", {"use": ""}).status_code == 303
+    assert terms(home)[2] == []
 
 
 def test_the_change_is_written_down(home, operator):

@@ -4,6 +4,7 @@ import hashlib
 import io
 import re
 import time
+from itertools import count
 from uuid import uuid4
 
 import pytest
@@ -286,6 +287,25 @@ def test_no_transaction_is_open_while_photos_are_decoded(client, upload, monkeyp
     monkeypatch.setattr(imaging, "normalise", watched)
     upload(("a.jpg", draw(1)), ("b.jpg", draw(2)))
     assert seen == [False, False]
+
+
+def test_uploads_leave_threads_for_pages(client, upload, folder, monkeypatch):
+    decode, answers, seeds = imaging.normalise, [], count(2)
+
+    def others_come(data, file_name):
+        answers.append(upload(("other.jpg", draw(next(seeds)))))
+        return decode(data, file_name)
+
+    monkeypatch.setattr(imaging, "normalise", others_come)
+    assert upload(("mine.jpg", draw(1))).status_code == 201
+    *taken, refused = reversed(answers)
+    assert [answer.status_code for answer in taken] == [201] * 3, "two of six threads stay free"
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"]
+    assert "please send them again" in refused.text
+    assert len(products(client)) == 4
+    monkeypatch.undo()
+    assert upload(("later.jpg", draw(next(seeds)))).status_code == 201, "all places are free again"
 
 
 def test_number_of_queries_does_not_grow_with_the_photos(client, upload, count_queries):

@@ -75,6 +75,26 @@ def test_a_child_that_hangs_is_given_up_and_replaced(monkeypatch):
     assert imaging.normalise(jpeg(), "a.jpg").width == 640
 
 
+@pytest.mark.parametrize("size", [(1, 3000), (3000, 1), (1, 1)])
+def test_the_child_lives_on_after_a_photo_that_is_a_mere_line(size):
+    imaging.normalise(jpeg(), "a.jpg")
+    before = child_pid()
+    found = imaging.normalise(jpeg(*size), "line.jpg")
+    assert (found.width, found.height) == size
+    assert child_pid() == before
+
+
+def test_whatever_goes_wrong_with_a_photo_is_a_refusal(monkeypatch, capfd):
+    def breaks(_photo_id, _rgb):
+        raise RuntimeError("nobody thought of this")
+
+    monkeypatch.setattr("webapp.phases.quality.judge", breaks)
+    answer = imaging._answer(jpeg())
+    assert isinstance(answer, imaging.Refused)
+    assert answer.problem == ImageProblem.DAMAGED
+    assert "nobody thought of this" in capfd.readouterr().err
+
+
 def test_many_threads_share_one_child():
     with ThreadPoolExecutor(8) as threads:
         sizes = list(threads.map(lambda width: imaging.normalise(jpeg(width), "a.jpg").width, range(100, 124)))

@@ -145,6 +145,18 @@ def test_retry_after_may_say_anything(header, seconds):
         ("64:ff9b::a00:1", False),
         ("2002:7f00:1::", False),
         ("::127.0.0.1", False),
+        ("::ffff:93.184.216.34", True),
+        ("2002:5db8:d822::1", True),
+        ("224.0.0.251", False),
+        ("239.255.255.250", False),
+        ("::ffff:224.0.0.1", False),
+        ("64:ff9b::e000:1", False),
+        ("ff0e::1", False),
+        ("fec0::1", False),
+        ("64:ff9b:1::1", False),
+        ("5f00::1", False),
+        ("3fff::1", False),
+        ("192.0.0.8", False),
     ],
 )
 def test_an_address_that_carries_a_private_one_is_private(address, public):

@@ -36,6 +36,19 @@ def test_files_are_bounded_and_every_line_is_json(tmp_path: Path, monkeypatch: p
     os.close(descriptor)
 
 
+def test_nobody_else_on_the_machine_reads_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FILE_BYTES", 200)
+    folder = tmp_path / "log"
+    folder.mkdir(mode=0o755)
+    (folder / "hub.log.1").touch(mode=0o644)
+    journal = Journal(folder)
+    for number in range(5):
+        journal.record("worker", f"a line {number} that is long enough to fill a file with the ones after it")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert len(list(folder.iterdir())) == 4
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
+
+
 def test_a_terminal_that_takes_nothing_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()  # nobody reads: the pipe fills up, and then a write would wait for ever
     terminal = os.fdopen(writing, "w")

@@ -83,11 +83,17 @@ def test_a_user_is_made_with_a_role_and_signs_in(app, run, in_app):
     assert browser.get("/users").status_code == 403
 
 
-def test_an_account_may_be_given_one_more_client(run, in_app, owner):
+def test_an_account_may_be_given_one_more_client_and_is_handed_over_anew(app, run, in_app, owner):
     make_client("Some shop")
-    user = make_user()
-    assert run("create-user", user.email, "--client", "some-shop").exit_code == 0
+    user = make_user(password="correct horse battery")
+    result = run("create-user", user.email, "--client", "some-shop")
+    assert result.exit_code == 0
     assert owner.execute("SELECT user_id, role FROM memberships").fetchall() == [(user.id, "staff")]
+    assert "signed out everywhere" in result.stderr
+    assert owner.execute("SELECT password_hash FROM users").fetchall() == [(None,)]
+    browser = app.test_client()
+    browser.submit(link_of(result).removeprefix("http://localhost"))
+    assert browser.get("/account").status_code == 200
 
 
 def test_a_client_is_made_with_its_catalog(run, owner):

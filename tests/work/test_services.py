@@ -287,3 +287,27 @@ def test_what_work_wants_to_know_comes_with_its_claim_unless_it_cannot_be_read(a
     with transaction() as session:
         kept = session.execute(text("SELECT state, attempts FROM work WHERE id = :id"), {"id": work_id}).one()
     assert kept == ("running", 1)
+
+
+def takes_all(_lease):
+    raise MemoryError
+
+
+def takes_all_in_an_engine(_lease):
+    raise RuntimeError("Non-zero status code returned while running Gelu node. Status Message: std::bad_alloc")
+
+
+@pytest.mark.parametrize("perform", [takes_all, takes_all_in_an_engine])
+def test_work_that_needs_too_much_memory_fails_at_once_and_says_so(app, client, stream, perform):
+    named = {"perform": f"{__name__}.{perform.__name__}", "failed": f"{__name__}.nothing_happens"}
+    kinds = app.config[CONFIG_KEY]
+    app.config[CONFIG_KEY] = {**kinds, "greedy": Kind(**named)}
+    try:
+        client_id, work_id = client.id, make_work(client, stream, kind="greedy").id
+        tasks.perform(client_id, work_id)
+    finally:
+        app.config[CONFIG_KEY] = kinds
+    with transaction() as session:
+        asked = text("SELECT state, attempts, last_error, cause FROM work WHERE id = :id")
+        kept = session.execute(asked, {"id": work_id}).one()
+    assert kept == ("failed", 1, "it needed more memory than a worker may use", "out_of_memory")

@@ -238,3 +238,9 @@ def catches(pid: int, number: signal.Signals) -> bool:
     """Whether a process handles a signal (proc_pid_status(5), SigCgt)."""
     status = Path(f"/proc/{pid}/status").read_text()
     return bool(int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16) >> (number - 1) & 1)
+
+
+def test_a_heavy_slot_may_use_so_much_memory_and_no_more(start_slot):
+    limits = Path(f"/proc/{start_slot().pid}/limits")
+    most = str(slots.HEAVY_MEMORY_BYTES)
+    wait_until(lambda: most in re.search(r"Max data size.*", limits.read_text())[0], PATIENCE_SECONDS)

@@ -12,10 +12,12 @@ from zoneinfo import available_timezones
 from webapp.access.models import Role
 from webapp.errors import DomainError, Invalid
 from webapp.lib.money import CURRENCIES
+from webapp.lib.text import clean
 
 MAX_NAME = 120
 MAX_EMAIL = 254
 MOST_AMOUNT = 999_999_999
+_JOINERS = "\u200c\u200d"
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
@@ -36,9 +38,10 @@ class Form:
         self.errors.update(error.fields or {"": error.message})
 
     def text(self, name: str, says: str, *, least: int = 1, most: int = MAX_NAME) -> str:
-        """A line of text within the lengths, in composed form (NFC). `says` is shown when it is too short."""
-        value = " ".join(unicodedata.normalize("NFC", self.values[name]).split())
-        if len(value) < least:
+        """A line of text within the lengths, cleaned of what cannot be seen: it could make one name look like another,
+        or turn the rest of a line around. `says` is shown when it is too short."""
+        value = clean(self.values[name])
+        if len(value.strip(_JOINERS)) < least:
             self.errors[name] = says
         elif len(value) > most:
             self.errors[name] = f"Use at most {most} characters."
@@ -47,7 +50,7 @@ class Form:
     def email(self, name: str = "email") -> str:
         """An address as it is kept: composed, in lower case."""
         value = normal_email(self.values[name])
-        if not _EMAIL.fullmatch(value) or len(value) > MAX_EMAIL:
+        if not _EMAIL.fullmatch(value) or len(value) > MAX_EMAIL or clean(value) != value:
             self.errors[name] = "This is not an e-mail address."
         return value
 

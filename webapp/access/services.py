@@ -4,6 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -44,37 +45,74 @@ def members(client_id: UUID, you: UUID) -> list[Member]:
     return [Member(*row, is_you=row[0] == you) for row in rows]
 
 
-def add_member(
-    client_id: UUID, actor: Actor, *, name: str, email: str, role: Role, by_operator: bool = False
-) -> tuple[User, sign_in.Link | None]:
+class Added(NamedTuple):
+    """Who works for the client now. `link`: to sign in with; None: as before. `is_new`: the account was made for it."""
+
+    user: User
+    link: sign_in.Link | None
+    is_new: bool
+
+
+class NotYoursToGive(Invalid):
+    """An address with an account, which only an operator may add to a further client."""
+
+    def __init__(self, email: str) -> None:
+        says = "This address cannot be added here. The operator of this installation can do it."
+        super().__init__("not yours to give", fields={"email": says})
+        self.email = email
+
+
+def add_member(client_id: UUID, actor: Actor, *, name: str, email: str, role: Role, by_operator: bool = False) -> Added:
     """Let a person work for the client. Who is new gets an account and a link to sign in with.
 
-    Who has an account already signs in as before, and only an operator may let them work for a further client: until
-    addresses are confirmed by mail, an account says nothing of who holds it, and whoever made it would come along.
+    Only an operator may let who has an account work for a further client, and it is handed over anew (`hand_over`).
 
     Raises:
         Conflict: the person works for the client already.
-        Invalid: the account was closed, is somebody else's to give, or a new person has no name.
+        NotYoursToGive: the address has an account, and this is no operator.
+        Invalid: the account was closed, or a new person has no name.
     """
-    user = sign_in.by_email(email)
+    user, is_new = sign_in.by_email(email), False
     if user is None:
         if not name:
             raise Invalid("A name is needed.", fields={"name": "Say how the person is called."})
-        user = create_user(actor, name=name, email=email)
-        link = sign_in.make_link(user.id, actor, client_id=client_id)
+        user, is_new = create_user(actor, name=name, email=email), True
+        link: sign_in.Link | None = sign_in.make_link(user.id, actor, client_id=client_id)
     else:
+        is_here = db.session.get(Membership, (client_id, user.id)) is not None
+        if not is_here and not by_operator:  # nor is told whether it is closed
+            raise NotYoursToGive(email)
         if not user.is_active:
             raise Invalid("closed", fields={"email": "This account was closed. An operator can open it again."})
-        if db.session.get(Membership, (client_id, user.id)):
+        if is_here:
             raise Conflict("here already", fields={"email": f"{user.name} works here already."})
-        if not by_operator:
-            says = "This address cannot be added here. The operator of this installation can do it."
-            raise Invalid("not yours to give", fields={"email": says})
-        link = None
-        # A link that another client's admin may hold must not lead to this client.
-        sign_in.void_links(user.id)
+        link = hand_over(user, actor, client_id)
     join(client_id, user.id, actor, role)
-    return user, link
+    return Added(user, link, is_new)
+
+
+def hand_over(user: User, actor: Actor, client_id: UUID) -> sign_in.Link | None:
+    """Put an account that is to work for one more client into the hands of who gets the link from the operator: without
+    a password, signed out everywhere. It keeps its other memberships.
+
+    Until addresses are confirmed by mail, an account says nothing of who holds it: an admin elsewhere may have made it
+    for somebody else's address, and would come along by its password or session. Operators' accounts are made by
+    commands on this machine alone: they stay as they are, and there is no link.
+    """
+    if user.is_operator:
+        sign_in.void_links(user.id)
+        return None
+    db.session.refresh(user, with_for_update=True)  # before `check_password` looks again, or after its session began
+    user.password_hash = None
+    link = sign_in.make_link(user.id, actor, client_id=client_id)
+    sessions.revoke(user.id)
+    record(actor, "account_handed_over", client_id=client_id, table="users", row_id=user.id)
+    return link
+
+
+def note_refusal(client_id: UUID, actor: Actor, refused: NotYoursToGive) -> None:
+    """Write down that an admin asked for an address that has an account: who tries many looks for other people's."""
+    record(actor, "member_refused", client_id=client_id, table="memberships", details={"email": refused.email})
 
 
 def create_user(actor: Actor, *, name: str, email: str, is_operator: bool = False) -> User:

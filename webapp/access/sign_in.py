@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 LINK_MINUTES = 60
 FORGET_DAYS = 90
+WRONG = "E-mail address or password is wrong."
 _DIRECT = "direct-"
 """Begins the tokens of links that sign in as soon as they are opened; see `make_link`."""
 
@@ -45,7 +46,11 @@ def check_password(email: str, password: str) -> User:
     user = by_email(email)
     kept = user.password_hash if user and user.is_active else None
     if not passwords.matches(password, kept) or user is None or kept is None:
-        raise Invalid("E-mail address or password is wrong.")
+        raise Invalid(WRONG)
+    # Comparing takes a while: a password or an account that was taken back meanwhile opens no session.
+    still = select(User.password_hash).where(User.id == user.id, User.is_active).with_for_update(key_share=True)
+    if db.session.scalar(still) != kept:
+        raise Invalid(WRONG)
     if passwords.is_outdated(kept):
         user.password_hash = passwords.hashed(password)
     return user

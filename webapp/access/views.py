@@ -27,7 +27,7 @@ from webapp.access.sessions import Person, Viewer
 from webapp.config import Config
 from webapp.database import db, transaction
 from webapp.errors import DomainError, NotFound
-from webapp.limits import address_key, limit, viewer_key
+from webapp.limits import address_key, limit, network_key, start_over, viewer_key
 from webapp.words import _
 
 bp = Blueprint("access", __name__)
@@ -51,14 +51,23 @@ def _account_key() -> str:
     return normal_email(request.form.get("email", ""))[:254] or "nobody"
 
 
+def _account_from_here() -> str:
+    return f"{_account_key()} from {network_key()}"
+
+
 # Only failures count, so that a whole warehouse may sign in from one address at the start of a shift.
 _by_address = limit("20/minute;200/hour", address_key, count_if=_was_refused)
-_by_account = limit("10/15minutes", _account_key, count_if=_was_refused)
+# Each try of an account counts before its password is looked at, so that no burst gets more; success starts it over. By
+# network, so that a stranger who guesses does not lock the account's holder out; the wide one is for many strangers.
+FROM_HERE = "10/15minutes"
+_by_account_from_here = limit(FROM_HERE, _account_from_here)
+_by_account = limit("100/hour", _account_key)
 
 
 @bp.route("/sign-in", methods=["GET", "POST"], endpoint="sign_in")
 @public
 @_by_address
+@_by_account_from_here
 @_by_account
 def sign_in_page() -> Page:
     """Sign in by password."""
@@ -73,6 +82,7 @@ def sign_in_page() -> Page:
     except DomainError as error:
         form.refuse(error)
         return render_template("access/sign_in.html", form=form), 422
+    start_over(FROM_HERE)
     return let_in(redirect(after, 303), token)
 
 
@@ -123,6 +133,10 @@ def sign_out() -> Page:
 # --- one's own account ----------------------------------------------------------------------------
 
 
+def _tries_password() -> bool:
+    return request.form.get("do") == "password"
+
+
 class OpenSession(NamedTuple):
     """A line of the account page."""
 
@@ -136,7 +150,7 @@ class OpenSession(NamedTuple):
 
 @bp.route("/account", methods=["GET", "POST"])
 @signed_in
-@limit("20/hour", viewer_key, count_if=_was_refused)
+@limit("20/hour", viewer_key, only_if=_tries_password)  # nothing keeps anybody from signing a thief out
 def account() -> Page:
     """Name, time zone, password, and the browsers that are signed in."""
     person = current_person()
@@ -223,8 +237,17 @@ class NewLink(NamedTuple):
     until: datetime
 
 
+def _adds_member() -> bool:
+    return request.form.get("do") == "add"
+
+
+def _client_key() -> str:
+    return f"client {current_viewer().client_id}"
+
+
 @bp.route("/users", methods=["GET", "POST"])
 @needs(Role.ADMIN)
+@limit("20/hour", _client_key, only_if=_adds_member, count_if=_was_refused)  # a refusal tells of other clients' people
 def users() -> Page:
     """Who works for the client, and as what."""
     viewer = current_viewer()
@@ -241,6 +264,9 @@ def users() -> Page:
             link, form = done, Form({"name": "", "email": "", "role": Role.STAFF.value})
         except DomainError as error:
             form.refuse(error)
+            if isinstance(error, services.NotYoursToGive):
+                with transaction():
+                    services.note_refusal(viewer.client_id, current_actor(), error)
     members = services.members(viewer.client_id, viewer.id)
     page = render_template("access/users.html", form=form, members=members, link=link)
     return page, 422 if form.errors else 200
@@ -250,11 +276,18 @@ def _add_member(viewer: Viewer, form: Form) -> str | NewLink:
     form.values = Form.of(request.form, "name", "email", "role").values
     name, email, role = form.text("name", "", least=0), form.email(), form.role()
     form.require_valid()
-    user, link = services.add_member(
+    user, link, is_new = services.add_member(
         viewer.client_id, current_actor(), name=name, email=email, role=role, by_operator=viewer.is_operator
     )
     if link is None:
         return _("%(name)s works here now, and signs in as before.", name=user.name)
+    if not is_new:
+        says = _(
+            "%(name)s works here now. Whoever held this account so far was signed out everywhere, and its password"
+            " no longer works: hand the link to the person whom you mean, and to nobody else.",
+            name=user.name,
+        )
+        flash(says, "warning")
     return _shown(user, link)
 
 

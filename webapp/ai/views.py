@@ -19,7 +19,8 @@ from webapp.phases.facts import ModelUse
 
 bp = Blueprint("ai", __name__, url_prefix="/models")
 
-MOST_USD = 1_000_000
+MOST_USD, MOST_CAP_USD = 1_000_000, 999_999
+"""The second is what its column holds: six digits and four decimals."""
 
 
 class ModelCard(NamedTuple):
@@ -42,12 +43,14 @@ def show() -> ResponseReturnValue:
     uses = list(client.model_uses)
     form = Form({"budget": _plain(client.model_budget_usd), "cap": _plain(client.model_cap_usd)})
     if request.method == "POST":
-        uses = [use.value for use in ModelUse if use.value in request.form.getlist("use")]
-        changes: dict[str, object] = {"model_uses": uses}
+        changes: dict[str, object] = {}
+        if "use" in request.form:  # the page sends an empty one with its switches: what it does not send stays
+            uses = [use.value for use in ModelUse if use.value in request.form.getlist("use")]
+            changes["model_uses"] = uses
         if viewer.is_operator:
             form.values = Form.of(request.form, "budget", "cap").values
             changes["model_budget_usd"] = form.amount("budget", MOST_USD, places=2)
-            changes["model_cap_usd"] = form.amount("cap", MOST_USD, places=4)
+            changes["model_cap_usd"] = form.amount("cap", MOST_CAP_USD, places=4)
         if not form.errors:
             with transaction():
                 access.change_client(viewer.client_id, current_actor(), **changes)

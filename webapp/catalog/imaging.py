@@ -13,6 +13,7 @@ import socket
 import struct
 import subprocess
 import sys
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +30,7 @@ MEMORY_LIMIT_BYTES = 1_100 * 1024 * 1024
 LENGTH = struct.Struct(">Q")
 READY = b"ready"
 PR_SET_PDEATHSIG = 1
+UNREADABLE = "cannot be read: decoding it failed or needed too much memory"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -129,7 +131,7 @@ def _ask(data: bytes) -> Normalised:
         with suppress(OSError, EOFError, msgspec.MsgspecError):
             return _ask_once(data)
         _end_child()
-    raise ImageError(ImageProblem.DAMAGED, "cannot be read: decoding it failed or needed too much memory")
+    raise ImageError(ImageProblem.DAMAGED, UNREADABLE)
 
 
 def _ask_once(data: bytes) -> Normalised:
@@ -204,8 +206,8 @@ def _serve(link: socket.socket, parent: int) -> None:
 
     import cv2
 
-    from webapp.lib import images
-    from webapp.phases.quality import judge
+    from webapp.lib import images  # noqa: F401 - all that answering needs is loaded before READY
+    from webapp.phases import quality  # noqa: F401
 
     cv2.setNumThreads(1)
     _send(link, READY)
@@ -215,16 +217,27 @@ def _serve(link: socket.socket, parent: int) -> None:
         except EOFError:
             return
         signal.alarm(int(TIME_LIMIT_SECONDS) + 1)  # its default action ends this process
-        answer: Done | Refused
-        try:
-            made = vars(images.normalise(data))
-            answer = Done(Normalised(quality=judge("", made.pop("rgb")), **made))
-        except ImageError as error:
-            answer = Refused(error.problem, error.what)
-        except MemoryError:
-            answer = Refused(ImageProblem.TOO_MANY_PIXELS, "needs too much memory")
+        answer = _answer(data)
         signal.alarm(0)
         _send(link, msgspec.msgpack.encode(answer))
+
+
+def _answer(data: bytes) -> Done | Refused:
+    """What the child says to one file. Nothing that Python can catch ends it: to start another takes half a second, for
+    which everybody's photos wait."""
+    from webapp.lib import images
+    from webapp.phases.quality import judge
+
+    try:
+        made = vars(images.normalise(data))
+        return Done(Normalised(quality=judge("", made.pop("rgb")), **made))
+    except ImageError as error:
+        return Refused(error.problem, error.what)
+    except MemoryError:
+        return Refused(ImageProblem.TOO_MANY_PIXELS, "needs too much memory")
+    except Exception:
+        traceback.print_exc()  # a fault of ours, most likely
+        return Refused(ImageProblem.DAMAGED, UNREADABLE)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from webapp.access.forms import parse_number
 from webapp.access.guard import current_actor, current_viewer, needs
 from webapp.access.models import Role
 from webapp.audit import services as audit
@@ -85,9 +86,9 @@ def _shown() -> dict[str, object]:
 def _form() -> tuple[UUID, str, int | None]:
     """The press' own key, the cause, and the one product or None for all."""
     raw = request.form.get("work", "")
-    if raw and not (raw.isascii() and raw.isdigit() and int(raw) < 2**63):
+    work_id = parse_number(raw)
+    if raw and work_id is None:
         raise NotFound("There is no such product.")
-    work_id = int(raw) if raw else None
     cause = request.form.get("cause", "")[:CAUSE_LENGTH]
     try:
         key = UUID(request.form.get("key", ""))

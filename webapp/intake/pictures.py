@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,19 +10,24 @@ from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 from uuid import UUID
 
+from flask import current_app
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from webapp import storage
 from webapp.catalog import imaging, photos
+from webapp.config import Config
 from webapp.database import transaction
+from webapp.errors import Overloaded
 from webapp.lib.image_errors import ImageError
 
 log = logging.getLogger(__name__)
 
 CHUNK_BYTES = 1 << 20
 COPY_EXTENSION = ".jpg"
+FREE_THREADS = 2
+"""Threads of a web process that never wait for its decoder, so that pages are answered whatever is being decoded."""
 WASTED_SECONDS = 30.0
 """How long the decoder may be kept busy by files of one upload that turn out to be no photos: there is one decoder per
 web process, and everybody's photos wait for it."""
@@ -99,7 +105,28 @@ def normalise(candidates: Sequence[Candidate], max_photos: int) -> tuple[list[Pi
     """Decode the files, one after the other: photos with their copies, and those that are none or too many.
 
     Takes up to seconds for each: hold no transaction meanwhile.
+
+    Raises:
+        Overloaded: so many others wait for the decoder that no threads would be left for pages.
     """
+    with _place_at_decoder():
+        return _decoded(candidates, max_photos)
+
+
+@contextmanager
+def _place_at_decoder() -> Iterator[None]:
+    config: Config = current_app.extensions["lotline_config"]
+    most = max(1, config.web_threads - FREE_THREADS)
+    places = current_app.extensions.setdefault("lotline_decoder", threading.BoundedSemaphore(most))
+    if not places.acquire(blocking=False):
+        raise Overloaded("Many photos arrive at this moment. Nothing was kept; please send them again.")
+    try:
+        yield
+    finally:
+        places.release()
+
+
+def _decoded(candidates: Sequence[Candidate], max_photos: int) -> tuple[list[Picture], list[Refusal]]:
     pictures: list[Picture] = []
     refused = []
     wasted_seconds = 0.0

@@ -137,6 +137,8 @@ def _open(data: bytes, form: Format) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(data), formats=form.decoders)
+    except MemoryError:
+        raise
     except Image.DecompressionBombError as error:
         raise ImageError(ImageProblem.TOO_MANY_PIXELS, "says it has more pixels than any camera makes") from error
     except Exception as error:  # whatever a decoder raises on foreign bytes, it means the same to us
@@ -162,7 +164,7 @@ def _upright(image: Image.Image, max_side: int | None) -> tuple[Image.Image, boo
             picture = _in_srgb(_without_alpha(picture), profile)
             if orientation in TURNS:
                 picture = picture.transpose(TURNS[orientation])
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # see _open
         raise ImageError(

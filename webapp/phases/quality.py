@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webapp.phases.facts import PhotoQuality
+from webapp.phases.resizing import resized
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -121,7 +122,7 @@ def measure(rgb: Pixels) -> Measures:
     """The measures of one photo, taken on a copy of at most LOOK_SIDE pixels."""
     height, width = rgb.shape[:2]
     factor = min(1.0, LOOK_SIDE / max(width, height))
-    small = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    small = resized(rgb, factor, cv2.INTER_AREA)
     grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     edges = _edges(grey)
     return Measures(

@@ -9,11 +9,14 @@ import threading
 from collections import deque
 from contextlib import suppress
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 FILE_BYTES = 5_000_000
 OLD_FILES = 2
+FOLDER_MODE, FILE_MODE = 0o700, 0o600
+"""Lines name people, addresses and products: they are nobody else's on this machine."""
 KEPT_LINES = 40
 LOUD = {"warning", "error", "critical"}
 UNSHOWN = {"at", "process", "logger"}
@@ -30,6 +33,10 @@ class Journal:
 
     def __init__(self, folder: Path, *, verbose: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        with suppress(PermissionError):  # where it is somebody else's folder, they decide who looks into it
+            folder.chmod(FOLDER_MODE)
+            for file in folder.glob("*.log*"):  # of a version that left them open to others
+                file.chmod(FILE_MODE)
         self.folder = folder
         self.verbose = verbose
         self.hushed = False  # while everything ends, what the processes say of each other's end is no news
@@ -100,6 +107,11 @@ class Journal:
 
 class _Rotating(RotatingFileHandler):
     """A log file that, when it cannot be written (full disk), loses lines instead of complaining about each."""
+
+    def _open(self) -> TextIOWrapper:
+        file = super()._open()
+        os.fchmod(file.fileno(), FILE_MODE)
+        return file
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Nothing can be said about a log that cannot be written."""

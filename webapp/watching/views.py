@@ -17,6 +17,7 @@ from webapp.access.sessions import Viewer
 from webapp.database import db, transaction
 from webapp.engines import system_engine
 from webapp.errors import Forbidden, Invalid, NotFound
+from webapp.lib.text import clean
 from webapp.pipeline.models import PhaseName
 from webapp.together import read_together
 from webapp.watching import pauses, services, state, verdict
@@ -64,7 +65,7 @@ def pause() -> ResponseReturnValue:
     """Pause a client or an activity."""
     viewer = current_viewer()
     client_id, activity = _subject(viewer, request.form.get("subject", ""))
-    reason = " ".join(request.form.get("reason", "").split())
+    reason = clean(request.form.get("reason", ""))
     if len(reason) > MAX_REASON:
         raise Invalid(_("Use at most %(most)s characters for the reason.", most=MAX_REASON))
     with transaction() as session:

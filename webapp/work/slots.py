@@ -6,6 +6,7 @@ registries and schedules are not used.
 
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -32,12 +33,16 @@ from webapp.work import registry, tasks
 
 log = logging.getLogger(__name__)
 
+HEAVY = "heavy"
 SEEN_EVERY_SECONDS = 2.0
 # RQ waits for a bell for (ttl - 15) s and gives a silent Redis 10 s more; its default of minutes would outlast a lease.
 WORKER_TTL_SECONDS = 20
 RECONNECT_SECONDS = 0.5
 LONG_SECONDS = 0.25
 """After work that took longer, a dispatcher is told that this slot is free: in a slow lane no bell hangs for it."""
+HEAVY_MEMORY_BYTES = 3 << 30
+"""What a slot of the heavy lane may use. Reading a photo takes 1.2 GB, decoding one of 50 megapixels 0.9; what asks for
+more fails as that piece of work, where else the system would end whichever process it likes."""
 _leave = threading.Event()
 """Set when this slot is to take no new work, and to end after what it does."""
 
@@ -124,6 +129,8 @@ def run(app: Flask, lanes: list[str]) -> None:
     and stands by until somebody lets it work again.
     """
     config: Config = app.extensions["lotline_config"]
+    if HEAVY in lanes:
+        _bound_memory(HEAVY_MEMORY_BYTES)
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, lambda *_: tasks.draining.set())
     signal.signal(signal.SIGINT, lambda *_: tasks.draining.set())
@@ -150,6 +157,13 @@ def run(app: Flask, lanes: list[str]) -> None:
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves, afresh
         with db.engine.begin() as database:
             registry.sign_off(database, _id())
+
+
+def _bound_memory(most_bytes: int) -> None:
+    """What is written to counts, not the addresses that zbar's sandbox and threads reserve (RLIMIT_AS would)."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = most_bytes if hard == resource.RLIM_INFINITY else min(most_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def _stand_by(lanes: list[str]) -> None:

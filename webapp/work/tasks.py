@@ -26,6 +26,7 @@ from webapp.work.moves import LeaseLost
 log = logging.getLogger(__name__)
 
 OUTAGE_PAUSE_SECONDS = 0.5
+NO_MEMORY = ("std::bad_alloc", "Insufficient memory")
 
 draining = threading.Event()
 """Set when this process was asked to end."""
@@ -127,14 +128,24 @@ def _do(lease: Lease, config: Config) -> None:
         name = type(error.orig).__name__
         _fail(lease, kind, f"the database refused it ({name})", cause=f"database:{name}")
     except Exception as error:
-        outcome = "error"
         log.exception("work_failed")
+        if _lacked_memory(error):  # it would lack it again
+            outcome = "failed"
+            says = "it needed more memory than a worker may use"
+            _fail(lease, kind, says, cause="out_of_memory", final=True)
+            return
+        outcome = "error"
         name = type(error).__name__
         _fail(lease, kind, f"unexpected {name}: {error}"[:500], cause=f"unexpected:{name}")
     finally:
         _doing.clear()
         metrics.WORK_RUN.labels(claim.activity).observe(time.perf_counter() - began)
         metrics.WORK_ATTEMPTS.labels(claim.activity, outcome).inc()
+
+
+def _lacked_memory(error: Exception) -> bool:
+    """Libraries in C++ say it in their own words: onnxruntime's inner error, cv2's."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY)
 
 
 def _run_of(claim: services.Claim) -> dict[str, object]:

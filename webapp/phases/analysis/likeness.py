@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from webapp.phases.analysis.likeness_weights import WEIGHTS
 from webapp.phases.analysis.pictures import Pixels, to_grey
 from webapp.phases.facts import Box
+from webapp.phases.resizing import resized
 
 Floats = NDArray[np.float32]
 
@@ -72,8 +73,7 @@ def view_of(rgb: Pixels, *, reference: bool = False) -> View:
 def small(rgb: Pixels, side: int = SIDE) -> Pixels:
     """The picture at the size at which it is compared."""
     factor = min(2.0, side / max(rgb.shape[:2]))
-    method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=method), dtype=np.uint8)
+    return resized(rgb, factor)
 
 
 def overlay(photo: View, reference: View) -> Overlay | None:

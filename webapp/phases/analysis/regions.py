@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from webapp.phases.analysis.pictures import Pixels, Points
 from webapp.phases.analysis.views import Matrix, View
+from webapp.phases.resizing import resized
 
 Places = NDArray[np.intp]
 
@@ -47,7 +48,7 @@ def bar_regions(grey: Pixels) -> list[Region]:
     Each direction is searched on its own, so that a label's text and edges do not grow together with its bars.
     """
     factor = min(1.0, SEARCH_SIDE / max(grey.shape))
-    small = cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA) if factor < 1 else grey
+    small = resized(grey, factor) if factor < 1 else grey
     gx = cv2.Scharr(small, cv2.CV_32F, 1, 0) / 16
     gy = cv2.Scharr(small, cv2.CV_32F, 0, 1) / 16
     window = (WINDOW, WINDOW)
@@ -154,7 +155,7 @@ def _cut(grey: Pixels, region: Region, name: str) -> View:
     method = cv2.INTER_AREA if step_x > 1.5 else cv2.INTER_CUBIC
     source, matrix = grey, to_photo
     if step_x > 1.5:  # warpAffine does not average: reduce first
-        source = np.asarray(cv2.resize(grey, None, fx=1 / step_x, fy=1 / step_x, interpolation=cv2.INTER_AREA))
+        source = resized(grey, 1 / step_x)
         matrix, method = to_photo / step_x, cv2.INTER_LINEAR
     cut = cv2.warpAffine(
         source, matrix, (width, height), flags=method | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE

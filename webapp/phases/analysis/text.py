@@ -10,11 +10,17 @@ import numpy as np
 
 from webapp.lib import gtin
 from webapp.lib.text import clean
-from webapp.phases.analysis.pictures import Picture
+from webapp.phases.analysis.pictures import Picture, Pixels, Points
 from webapp.phases.facts import Box, TextLine
+from webapp.phases.resizing import resized
 
 TEXT_SIDE = 1280
 """Longer side of what is read, in pixels: about 2 s of one core and 0.5 GB for a dense label."""
+LONGEST_SHAPE = 4
+"""How many times its shorter side the longer one may be. The engine enlarges every picture until its shorter side has
+736 pixels, so that a strip of 500 x 1 would become 368 000 long and ask for 20 GB; 4:1 takes 0.7 GB."""
+THINNEST = 8
+"""Pixels of the shorter side below which no letter is left to be read."""
 THREADS = 2
 LEAST_CONFIDENCE = 50
 DIGITS = re.compile(r"(?<!\d)\d[\d ]{6,16}\d(?!\d)")
@@ -38,8 +44,11 @@ def engine() -> Any:
 def read_text(picture: Picture) -> list[TextLine]:
     """The lines of text on the photo from top to bottom, those with at least LEAST_CONFIDENCE."""
     factor = min(1.0, TEXT_SIDE / max(picture.width, picture.height))
-    small = cv2.resize(picture.rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    found = engine()(np.ascontiguousarray(small[:, :, ::-1]))
+    small = resized(picture.rgb, factor, cv2.INTER_AREA)
+    if min(small.shape[:2]) < THINNEST:
+        return []
+    sheet, corner = _on_sheet(np.ascontiguousarray(small[:, :, ::-1]))
+    found = engine()(sheet)
     if found.txts is None or found.boxes is None:
         return []
     lines = [
@@ -47,13 +56,30 @@ def read_text(picture: Picture) -> list[TextLine]:
             photo_id=picture.photo_id,
             text=clean(text),
             confidence=round(100 * float(score)),
-            box=picture.box(np.asarray(box, dtype=np.float32) / factor),
+            box=picture.box((np.asarray(box, dtype=np.float32) - corner) / factor),
         )
         for text, score, box in zip(found.txts, found.scores, found.boxes, strict=True)
         if clean(text)
     ]
     readable = [line for line in lines if line.confidence >= LEAST_CONFIDENCE]
     return sorted(readable, key=lambda line: (round(line.box.top, 2), line.box.left))
+
+
+def _on_sheet(pixels: Pixels) -> tuple[Pixels, Points]:
+    """The picture in the middle of one no longer than LONGEST_SHAPE allows, and where its corner lies there.
+
+    What is added has the picture's middle colour: an edge around it would be read as a stroke.
+    """
+    height, width = pixels.shape[:2]
+    least = -(-max(height, width) // LONGEST_SHAPE)
+    rows, columns = max(0, least - height), max(0, least - width)
+    top, left = rows // 2, columns // 2
+    corner = np.array([left, top], dtype=np.float32)
+    if rows or columns:
+        middle = [float(value) for value in np.median(pixels, axis=(0, 1))]
+        made = cv2.copyMakeBorder(pixels, top, rows - top, left, columns - left, cv2.BORDER_CONSTANT, value=middle)
+        pixels = np.asarray(made, dtype=np.uint8)
+    return pixels, corner
 
 
 def printed_numbers(lines: Sequence[TextLine]) -> dict[str, TextLine]:

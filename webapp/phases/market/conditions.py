@@ -74,6 +74,7 @@ _WRITTEN = {
     Condition.FOR_PARTS: "for parts, parts, for parts or not working, not working, defekt, defective, broken, faulty, "
     "spares or repairs, damagedcondition, pour pieces, ersatzteile, as is",
 }
+LONGEST_ID = 20
 _MEANING = {" ".join(words(text)): condition for condition, texts in _WRITTEN.items() for text in texts.split(",")}
 
 
@@ -81,6 +82,8 @@ def read_condition(text: str) -> Condition | None:
     """The condition that a cell or a feed states: our words, those of the trade in several languages, eBay's ids,
     schema.org's names. None when it is not known."""
     if text.strip().isdecimal():
+        if len(text) > LONGEST_ID:  # Python refuses to read a number of thousands of digits
+            return None
         return next((condition for ids, condition in _EBAY_IDS if int(text) in ids), None)
     if text in set(Condition):
         return Condition(text)
