@@ -9,6 +9,7 @@ import zxingcpp
 from PIL import Image, ImageDraw, ImageFont
 
 from webapp.intake.sample_drawing import ean13
+from webapp.phases.analysis.patterns import LEFT
 from webapp.phases.facts import Offer, Photo, Record, ReferencePhoto
 
 FORMATS = {
@@ -32,6 +33,24 @@ def barcode(text: str, form: str = "EAN13", module: int = 3, *, gs1: bool = Fals
     symbol = zxingcpp.create_barcode(text, FORMATS[form], **({"gs1": True} if gs1 else {}))
     drawn = Image.fromarray(np.array(zxingcpp.write_barcode_to_image(symbol, scale=module, add_quiet_zones=True)))
     return drawn.convert("RGB")
+
+
+FIVE = ("GGLLL", "GLGLL", "GLLGL", "GLLLG", "LGGLL", "LLGGL", "LLLGG", "LGLGL", "LGLLG", "LLGLG")
+TWO = ("LL", "LG", "GL", "GG")
+
+
+def add_on_bars(digits: str, module: int, height: int) -> Image.Image:
+    """The bars of an EAN-2 or EAN-5 add-on: its parities tell the check sum (GS1 General Specifications, 5.2.2.5)."""
+    values = [int(digit) for digit in digits]
+    weights = (3, 9, 3, 9, 3)
+    check = sum(value * weight for value, weight in zip(values, weights, strict=False)) % 10
+    parities = FIVE[check] if len(digits) == 5 else TWO[int(digits) % 4]
+    drawn = []
+    for value, parity in zip(values, parities, strict=True):
+        odd = LEFT[value]
+        drawn.append(odd if parity == "L" else "".join("10"[int(bar)] for bar in odd)[::-1])
+    row = np.repeat([255 * (bar == "0") for bar in "1011" + "01".join(drawn)], module).astype(np.uint8)
+    return Image.fromarray(np.repeat(row[None], height, axis=0)).convert("RGB")
 
 
 def scene(

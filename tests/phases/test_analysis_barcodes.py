@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.phases.photos import barcode, photo, scene, spoiled
+from tests.phases.photos import add_on_bars, barcode, photo, scene, spoiled
 from webapp.lib import gtin
 from webapp.phases.analysis import barcodes, zbar
 from webapp.phases.analysis.barcodes import Scan, engines, scan
@@ -45,6 +45,25 @@ def test_every_format_is_read(form, text, shown, gtin14):
     assert [(code.format, code.gtin14) for code in found.accepted] == [(shown, gtin14)]
     if gtin14 is None:
         assert found.accepted[0].text == text
+
+
+@pytest.mark.parametrize("form", ["QR", "DATAMATRIX"])
+def test_a_small_square_code_on_a_large_photo_is_read_from_all_its_pixels(form):
+    found = scanned(scene(barcode("https://example.com/lot/2026-07/pallet/42", form, module=2), size=(4000, 3000)))
+    assert [(code.format, code.text) for code in found.accepted] == [
+        (form, "https://example.com/lot/2026-07/pallet/42")
+    ]
+
+
+@pytest.mark.parametrize("add_on", ["52495", "07"])
+def test_an_add_on_is_told_and_is_no_part_of_the_number(add_on):
+    book = barcode("9780306406157")
+    bars = add_on_bars(add_on, 3, book.height - 40)
+    both = Image.new("RGB", (book.width + bars.width + 60, book.height), "white")
+    both.paste(book, (0, 0))
+    both.paste(bars, (book.width - 10, 40))
+    (code,) = scanned(scene(both, size=(1000, 700))).accepted
+    assert (code.gtin14, code.text, code.add_on) == ("09780306406157", "9780306406157", add_on)
 
 
 CARRIED = f"(01)0{NUMBER}(17)270131(10)LOT-7(21)S1"

@@ -320,6 +320,34 @@ def test_digits_in_pieces_under_the_bars_are_put_together():
     assert printed_numbers(lines("Tel. 0123 456 789", "Lot 9521101530019")) == {}
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("ISBN 978-0-306-40615-7", "09780306406157"),
+        ("ISBN-10: 0-306-40615-2", "09780306406157"),
+        ("isbn 080442957X", "09780804429573"),
+        ("ISBN 0-306-40615-3", None),  # its check digit does not fit
+        ("Tel. 0-306-40615-2", None),
+    ],
+)
+def test_an_isbn_in_print_is_a_number_with_its_hyphens(text, number):
+    assert list(printed_numbers(lines(text))) == ([number] if number else [])
+
+
+def test_a_number_in_a_qr_code_is_only_suspected_and_needs_its_record():
+    held = Barcode(photo_id="p1", text=NUMBER[1:], format="QR", decoders=("zxing",), votes=3)
+    answer = found(held, label=BOTTLE_LABEL)
+    assert (answer.path, answer.best.record) == (Path.SUSPECTED_RECORD, BOTTLE)
+    assert found(held, known=()).number is None
+    assert "may be a product's number" in answer.number.evidence[0].says
+
+
+def test_a_coupons_number_is_said_to_be_one():
+    coupon = found(code(full("0990000000123")), known=())
+    assert any("coupon's number" in reason for reason in coupon.weight.reasons)
+    assert "coupon's number" in coupon.number.evidence[0].says
+
+
 def test_nothing_to_identify_gives_no_guess():
     answer = found()
     assert answer.weight.confidence == 0

@@ -15,7 +15,7 @@ from webapp.phases.analysis.pictures import Picture
 from webapp.phases.analysis.reads import RETAIL, Decoder, Read
 from webapp.phases.analysis.regions import strip_at, strips
 from webapp.phases.analysis.template import Template
-from webapp.phases.analysis.views import View, strip_views, whole_views
+from webapp.phases.analysis.views import FULL_PIXELS, IDENTITY, View, strip_views, whole_views
 from webapp.phases.analysis.votes import Ballot, Verdict
 from webapp.phases.analysis.zbar import ZBar
 from webapp.phases.facts import Barcode, Element
@@ -42,8 +42,8 @@ class Scan:
 
 @dataclass(frozen=True)
 class Engines:
-    """The decoders: those for every view, and the slow one for soft codes. `aside`: a second thread, since decoders let
-    go of Python's lock while they read."""
+    """The decoders: those for every view, ZXing first, and the slow one for soft codes. `aside`: a second thread, since
+    decoders let go of Python's lock while they read."""
 
     quick: tuple[Decoder, ...]
     thorough: Template
@@ -83,6 +83,9 @@ def scan(picture: Picture, progress: Progress = lambda _share, _step: None) -> S
             _count(ballot, tools.begin(view))
             if any(verdict.decided for verdict in ballot.verdicts()):
                 break
+        else:
+            if picture.grey.size > FULL_PIXELS:  # the fine squares of a small QR code or Data Matrix are in all pixels
+                ballot.add(tools.quick[0].read(View("full", picture.grey, IDENTITY)))
         _look_again(ballot, tools, picture)
     verdicts = ballot.verdicts()
     return Scan(
@@ -140,6 +143,7 @@ def _barcode(picture: Picture, verdict: Verdict) -> Barcode:
         runner_up=len(verdict.runner_up.reads) if verdict.runner_up else 0,
         decoders=verdict.code.decoders,
         box=picture.box(verdict.code.points),
+        add_on=verdict.code.add_on,
         restricted=gtin14 is not None and gtin.is_restricted(gtin14),
         elements=tuple(Element(**element._asdict()) for element in elements),
     )

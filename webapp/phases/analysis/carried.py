@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from webapp.lib import gs1
-from webapp.phases.analysis import names
 from webapp.phases.analysis.numbers import Number
 from webapp.phases.analysis.reads import SELF_CORRECTING
 from webapp.phases.facts import Alternative, Barcode, Carried, Element, Evidence, Field
@@ -56,5 +55,5 @@ def _field(values: dict[str, list[tuple[Barcode, Element]]]) -> Field:
 
 
 def _evidence(code: Barcode, element: Element) -> Evidence:
-    says = f"{names.format_name(code.format)} says ({element.ai}) {element.raw.replace(gs1.GS, ' ')}."
+    says = f"{code.format_name} says ({element.ai}) {element.raw.replace(gs1.GS, ' ')}."
     return Evidence(kind="barcode", says=says, weight=0.9, photo_id=code.photo_id, box=code.box)

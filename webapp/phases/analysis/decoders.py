@@ -7,7 +7,7 @@ import numpy as np
 import zxingcpp
 
 from webapp.phases.analysis.pictures import Points
-from webapp.phases.analysis.reads import Read, sound
+from webapp.phases.analysis.reads import RETAIL, Read, sound
 from webapp.phases.analysis.regions import QUIET
 from webapp.phases.analysis.views import View
 
@@ -35,22 +35,35 @@ class ZXing:
     def read(self, view: View) -> Sequence[Read]:
         """See Decoder."""
         found = zxingcpp.read_barcodes(
-            view.grey, formats=ZXING_FORMATS, try_rotate=not view.upright, text_mode=zxingcpp.TextMode.Plain
+            view.grey,
+            formats=ZXING_FORMATS,
+            try_rotate=not view.upright,
+            text_mode=zxingcpp.TextMode.Plain,
+            ean_add_on_symbol=zxingcpp.EanAddOnSymbol.Read,
         )
         reads = []
         for code in found:
             corners = code.position
             points = [corners.top_left, corners.top_right, corners.bottom_right, corners.bottom_left]
+            form = ZXING_NAMES.get(str(code.format), str(code.format).upper().replace(" ", ""))
+            digits = _own_digits(form, code.text)
             read = Read(
                 decoder=self.name,
                 view=view.name,
-                format=ZXING_NAMES.get(str(code.format), str(code.format).upper().replace(" ", "")),
-                text=code.text,
+                format=form,
+                text=code.text[:digits],
+                add_on=code.text[digits:],
                 points=view.back(np.array([(point.x, point.y) for point in points], dtype=np.float32)),
                 is_gs1=code.content_type == zxingcpp.ContentType.GS1,
             )
             reads.append(read)
         return [read for read in reads if sound(read)]
+
+
+def _own_digits(form: str, text: str) -> int:
+    """How many digits of a text are the code's own: ZXing writes those of an add-on, two or five, behind them."""
+    lengths = (8,) if form == "EAN8" else (12, 13) if form in RETAIL else ()
+    return next((length for length in lengths if len(text) - length in (0, 2, 5)), len(text))
 
 
 class OpenCV:

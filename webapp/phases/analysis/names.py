@@ -2,19 +2,8 @@
 
 from collections.abc import Sequence
 
+from webapp.lib import gtin
 from webapp.phases.facts import decoder_name
-
-FORMATS = {
-    "EAN13": "EAN-13",
-    "EAN8": "EAN-8",
-    "UPCA": "UPC-A",
-    "UPCE": "UPC-E",
-    "ITF14": "ITF-14",
-    "CODE128": "Code 128",
-    "CODE39": "Code 39",
-    "QR": "QR code",
-    "DATAMATRIX": "Data Matrix",
-}
 
 
 def decoders(keys: Sequence[str]) -> str:
@@ -22,9 +11,11 @@ def decoders(keys: Sequence[str]) -> str:
     return listed([decoder_name(key) for key in keys])
 
 
-def format_name(key: str) -> str:
-    """`EAN-13` for `EAN13`."""
-    return FORMATS.get(key, key)
+def restricted(gtin14: str) -> str:
+    """Why a number cannot be matched everywhere: it is a shop's own, or a coupon's."""
+    if gtin.circulation(gtin14) is gtin.Circulation.COUPON:
+        return "It is a coupon's number: it names no product."
+    return "It is an in-store number, which other shops use for other products."
 
 
 def listed(parts: Sequence[str]) -> str:

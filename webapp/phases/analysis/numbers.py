@@ -65,6 +65,12 @@ def numbers(
         if code.gtin14 and code.gtin14 not in read:
             confidence = WORTH_TELLING if code.votes > 1 else 20
             suspected.setdefault(code.gtin14, _suspected(code.gtin14, [_seen(code)], confidence, code))
+    for code in accepted:
+        if number := _plain(code):
+            says = f"{code.format_name} holds {code.text}, which may be a product's number."
+            seen = Evidence(kind="barcode", says=says, weight=0.4, photo_id=code.photo_id, box=code.box)
+            if number not in read:
+                suspected.setdefault(number, _suspected(number, [seen], 45, code))
     for number, line in printed.items():
         if number not in read:
             says = f"The digits {gtin.written(number)} are printed on the label, but no bars could be read with them."
@@ -104,6 +110,15 @@ def alternatives(numbers: Sequence[Number], chosen: Number | None) -> tuple[Alte
     return tuple(Alternative(value=number.gtin14, confidence=min(number.confidence, 50)) for number in others[:3])
 
 
+def _plain(code: Barcode) -> str | None:
+    """The number that a code for anything (Code 128, QR) holds as mere digits; its check digit fits one in ten by
+    chance, so that it is only suspected."""
+    digits = code.text.strip()
+    if code.gtin14 or code.format not in ("CODE128", "QR", "DATAMATRIX") or len(digits) not in (12, 13, 14):
+        return None
+    return gtin.try_normalise(digits)
+
+
 def _votes(number: Number) -> int:
     return sum(code.votes for code in number.codes)
 
@@ -139,11 +154,13 @@ def _confidence(codes: Sequence[Barcode]) -> int:
 def _seen(code: Barcode) -> Evidence:
     by = [decoder for decoder in code.decoders if decoder != PRINT]
     number = gtin.written(code.gtin14) if code.gtin14 else code.text
-    says = f"{names.format_name(code.format)} {number} was read {names.times(code.votes)} by {names.decoders(by)}"
+    says = f"{code.format_name} {number} was read {names.times(code.votes)} by {names.decoders(by)}"
     says += "; the printed digits say the same." if PRINT in code.decoders else "."
+    if code.add_on:
+        says += f" Beside it stands the add-on {code.add_on}, which is no part of the number."
     if code.runner_up:
         says += f" Another number was read {names.times(code.runner_up)} at the same place."
-    if code.restricted:
-        says += " It is an in-store or coupon number, which other shops use for other products."
+    if code.restricted and code.gtin14:
+        says += f" {names.restricted(code.gtin14)}"
     weight = min(1.0, 0.3 * len(code.decoders) + 0.05 * min(code.votes, 8))
     return Evidence(kind="barcode", says=says, weight=round(weight, 2), photo_id=code.photo_id, box=code.box)

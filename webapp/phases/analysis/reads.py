@@ -27,6 +27,8 @@ class Read:
     points: Points
     is_gs1: bool = False
     """Whether the carrier says that its text is a GS1 element string."""
+    add_on: str = ""
+    """The two or five digits beside a retail code (EAN-2, EAN-5), which are no part of its number."""
 
     @property
     def key(self) -> str:

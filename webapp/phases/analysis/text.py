@@ -24,6 +24,8 @@ THINNEST = 8
 THREADS = 2
 LEAST_CONFIDENCE = 50
 DIGITS = re.compile(r"(?<!\d)\d[\d ]{6,16}\d(?!\d)")
+ISBN = re.compile(r"\bISBN(?:[- ]?1[03])?[:\s]*((?:97[89][- ]?)?\d[\d -]{7,13}[\dXx])(?![\dXx])", re.IGNORECASE)
+"""What is called an ISBN, with its hyphens: ten signs, or thirteen."""
 
 
 @lru_cache(maxsize=1)
@@ -83,7 +85,8 @@ def _on_sheet(pixels: Pixels) -> tuple[Pixels, Points]:
 
 
 def printed_numbers(lines: Sequence[TextLine]) -> dict[str, TextLine]:
-    """GTINs of 12 or 13 digits that stand printed in one line, or in neighbouring pieces of one, as under the bars.
+    """GTINs of 12 or 13 digits that stand printed in one line, or in neighbouring pieces of one, as under the bars, and
+    what is called an ISBN.
 
     Keys have 14 digits; the check digit fits, which one in ten numbers does by chance: a witness, not a proof.
     """
@@ -92,6 +95,10 @@ def printed_numbers(lines: Sequence[TextLine]) -> dict[str, TextLine]:
         for match in DIGITS.finditer(line.text):
             digits = match.group().replace(" ", "")
             if len(digits) in (12, 13) and (number := gtin.try_normalise(digits)):
+                found.setdefault(number, line)
+        for match in ISBN.finditer(line.text):
+            digits = re.sub(r"[ -]", "", match.group(1))
+            if len(digits) in (10, 13) and (number := gtin.try_normalise(digits)):
                 found.setdefault(number, line)
     return found
 

@@ -38,6 +38,12 @@ class Code:
         return tuple(sorted({read.decoder for read in self.reads}))
 
     @property
+    def add_on(self) -> str:
+        """The add-on that most reads saw beside it, '' without one."""
+        seen = Counter(read.add_on for read in self.reads if read.add_on)
+        return min(seen, key=lambda add_on: (-seen[add_on], add_on), default="")
+
+    @property
     def weight(self) -> int:
         """Reads, but at most CAP of each decoder."""
         return sum(min(CAP, count) for count in Counter(read.decoder for read in self.reads).values())

@@ -81,7 +81,7 @@ def known_by_barcode(
     if number.restricted:
         confidence = min(confidence, 92 if candidate.on_label >= AGREES else 70)
         if candidate.on_label < AGREES:
-            reasons.append("The barcode is an in-store or coupon number, which other shops use for other products.")
+            reasons.append(names.restricted(number.gtin14))
     return Weight(min(confidence, 98), tuple(reasons))
 
 
@@ -184,7 +184,7 @@ def number_only(number: Number, name_on_label: float | None, hints: Hints) -> We
     if not number.is_sure:
         return Weight(35, (unknown, f"The barcode {digits} was not read surely."))
     if number.restricted:
-        return Weight(40, (unknown, "It is an in-store or coupon number, which other shops use for other products."))
+        return Weight(40, (unknown, names.restricted(number.gtin14)))
     if name_on_label is None:
         return Weight(50, (unknown, "The name is taken from the label."))
     if name_on_label >= AGREES and number.confidence >= 95:

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from webapp.lib import gtin
 from webapp.phases.facts.base import Fact
 from webapp.phases.facts.fields import Alternative, Box, Field
 
@@ -21,6 +22,24 @@ class Element(Fact, frozen=True, kw_only=True):
 _DECODERS = {"zxing": "ZXing", "zbar": "ZBar", "opencv": "OpenCV", "template": "our own decoder", "print": "the digits"}
 
 
+_FORMATS = {
+    "EAN13": "EAN-13",
+    "EAN8": "EAN-8",
+    "UPCA": "UPC-A",
+    "UPCE": "UPC-E",
+    "ITF14": "ITF-14",
+    "CODE128": "Code 128",
+    "CODE39": "Code 39",
+    "QR": "QR code",
+    "DATAMATRIX": "Data Matrix",
+}
+
+
+def format_name(key: str) -> str:
+    """What people call a format: `EAN-13` for `EAN13`."""
+    return _FORMATS.get(key, key)
+
+
 def decoder_name(key: str) -> str:
     """What people call a decoder."""
     return _DECODERS.get(key, key)
@@ -33,6 +52,7 @@ class Barcode(Fact, frozen=True, kw_only=True):
     `gtin14`: the code normalised to 14 digits where it is a valid GTIN, else None.
     `votes`: reads that gave this text, `runner_up`: reads of the strongest rival on the same photo.
     `restricted`: in-store, coupon or other number that is not a world-wide product number.
+    `add_on`: the two or five digits beside it (an issue's number, a book's price), which are no part of its number.
     `elements`: what a GS1 carrier says, the product's number included; empty for other codes.
     """
 
@@ -45,7 +65,18 @@ class Barcode(Fact, frozen=True, kw_only=True):
     decoders: tuple[str, ...] = ()
     box: Box | None = None
     restricted: bool = False
+    add_on: str = ""
     elements: tuple[Element, ...] = ()
+
+    @property
+    def is_coupon(self) -> bool:
+        """Whether the number is a coupon's: it names no product at all."""
+        return self.gtin14 is not None and gtin.circulation(self.gtin14) is gtin.Circulation.COUPON
+
+    @property
+    def format_name(self) -> str:
+        """What people call its format."""
+        return format_name(self.format)
 
     @property
     def decoder_names(self) -> list[str]:
