@@ -1,8 +1,9 @@
 """One archive with the whole installation: `python -m webapp.backup save FILE` and `python -m webapp.backup load FILE`.
 
-The archive is a tar with `database.dump` (pg_dump's custom format, taken by the owner, who sees all clients' rows) and
-`photos/`. The dump is taken first: photos are written before the rows that name them and never changed, so every photo
-that the dump names is in the archive, whatever happens meanwhile.
+The archive is a tar with `database.dump` (pg_dump's custom format, taken by the owner, who sees all clients' rows),
+`photos/` and `matchers/`, which were learned and would have to be learned again. The dump is taken first: photos are
+written before the rows that name them and never changed, so every photo that the dump names is in the archive, whatever
+happens meanwhile.
 """
 
 import os
@@ -23,7 +24,7 @@ from webapp.embedded import client_program
 from webapp.errors import ConfigError
 from webapp.roles import SEARCH_ROLE, ensure_logins
 
-DUMP, PHOTOS = "database.dump", "photos"
+DUMP, PHOTOS, MATCHERS = "database.dump", "photos", "matchers"
 
 
 def save(config: Config, archive: Path) -> None:
@@ -42,16 +43,16 @@ def save(config: Config, archive: Path) -> None:
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as raw:
             with tarfile.open(fileobj=raw, mode="w") as tar:
                 tar.add(dump, DUMP)
-                photos = config.var / PHOTOS
-                if photos.is_dir():
-                    tar.add(photos, PHOTOS)
+                for name in (PHOTOS, MATCHERS):
+                    if (config.var / name).is_dir():
+                        tar.add(config.var / name, name)
             raw.flush()
             os.fsync(raw.fileno())
     unfinished.rename(archive)
 
 
 def load(config: Config, archive: Path) -> None:
-    """Put the archive's database and photos in the place of what is there. Nothing else may use the database.
+    """Put the archive's database, photos and matchers in the place of what is there. Nothing else may use the database.
 
     Raises:
         ConfigError: the archive is not one of ours, somebody uses the database, or it cannot be restored.
@@ -71,6 +72,11 @@ def load(config: Config, archive: Path) -> None:
         finally:
             _owner(config, f"REVOKE CREATE ON SCHEMA public FROM {SEARCH_ROLE}")
         _put_photos(Path(folder) / PHOTOS, config.var / PHOTOS)
+        matchers = Path(folder) / MATCHERS
+        if matchers.is_dir():
+            (config.var / MATCHERS).mkdir(exist_ok=True, mode=0o700)
+            for kept in matchers.iterdir():
+                kept.replace(config.var / MATCHERS / kept.name)
 
 
 def _prepare(config: Config) -> None:

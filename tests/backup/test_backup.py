@@ -34,6 +34,10 @@ def photo(settings) -> Path:
     return settings.var / "photos" / "client" / "ab" / "abc.jpg"
 
 
+def matcher(settings) -> Path:
+    return settings.var / "matchers" / "everybody.json"
+
+
 def fill(settings) -> None:
     client = factories.make_client("Saved company")
     product = factories.make_product(client, name="Kettle")
@@ -43,6 +47,8 @@ def fill(settings) -> None:
         )
     photo(settings).parent.mkdir(parents=True)
     photo(settings).write_bytes(b"a photo")
+    matcher(settings).parent.mkdir()
+    matcher(settings).write_bytes(b"learned")
     db.session.remove()
     db.engine.dispose()
 
@@ -62,6 +68,7 @@ def test_what_is_put_back_is_what_was_saved(settings, elsewhere, tmp_path):
     assert rows(elsewhere) == rows(settings)
     assert rows(elsewhere)["phases"] == 4
     assert photo(elsewhere).read_bytes() == b"a photo"
+    assert matcher(elsewhere).read_bytes() == b"learned"
     with servers.as_owner(elsewhere.database_url) as connection:
         policies = connection.execute("SELECT count(*) FROM pg_policies").fetchone()[0]
     with servers.as_owner(elsewhere.database_app_url) as connection:
@@ -76,9 +83,11 @@ def test_an_older_state_replaces_a_newer_one(settings, elsewhere, tmp_path):
     backup.load(elsewhere, archive)
     with servers.as_owner(elsewhere.database_url) as connection:
         connection.execute("UPDATE products SET name = 'changed since'")
+    matcher(elsewhere).write_bytes(b"learned since")
     backup.load(elsewhere, archive)
     with servers.as_owner(elsewhere.database_url) as connection:
         assert connection.execute("SELECT name FROM products").fetchone()[0] == "Kettle"
+    assert matcher(elsewhere).read_bytes() == b"learned"
 
 
 def test_a_backup_never_overwrites_another(settings, tmp_path):

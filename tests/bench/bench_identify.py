@@ -166,7 +166,10 @@ def main() -> None:
         if "symbology" in item
     ]
     result = bench_barcodes(with_codes, options.rounds) if with_codes and options.rounds > 0 else {"folders": {}}
-    asked = list(zip(folders, manifests, catalogs, strict=True)) if catalogs else []
+    found = catalogs or [products.own_catalog(folder) for folder in folders]
+    asked = [each for each in zip(folders, manifests, found, strict=True) if each[2] is not None]
+    if not with_codes and not asked:
+        sys.exit("bench-identify finds neither photos with codes nor a catalog: CATALOG=FILE names the known products")
     if asked:
         answers = [answer for each in asked for answer in products.ask(*each)]
         result |= products.figures(answers)

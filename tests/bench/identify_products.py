@@ -93,6 +93,11 @@ class FileReference:
         return (self._folder / self._images[photo_id.rpartition("/")[2]]).read_bytes()
 
 
+def own_catalog(folder: Path) -> Path | None:
+    """The catalog that lies in a folder of photos, as `…_catalog.json` or `…_catalog.tsv`."""
+    return next((path for path in sorted(folder.glob("*_catalog.*")) if path.suffix in (".json", ".tsv")), None)
+
+
 def record_of(item: Item) -> str | None:
     """The id of the item's record in its catalog, None where nothing is said of one."""
     key = item.get("catalog_key", item.get("expected_class"))
@@ -132,16 +137,20 @@ def figures(answers: Sequence[Answer]) -> dict[str, Any]:
     accepted = [answer.right for answer in answers if answer.confidence >= ACCEPT]
     precision = sum(accepted) / len(accepted) if accepted else None
     low, high = error_bounds(answers)
+    bounds = wilson(precision or 0.0, len(accepted), ONE_SIDED_95)
+    seconds = [answer.seconds for answer in answers] or [0.0]
     return {
         "products": len(answers),
         "accepted_80": len(accepted),
         "precision_80": None if precision is None else round(precision, 4),
-        "precision_80_lower": round(wilson(precision or 0.0, len(accepted), ONE_SIDED_95)[0], 4),
+        "precision_80_lower": round(bounds[0], 4),
+        "precision_80_upper": round(bounds[1], 4),
         "coverage_80": round(len(accepted) / len(answers), 4) if answers else 0.0,
         "ece": round(calibration_error(answers), 4),
         "ece_low": low,
         "ece_high": high,
-        "analysis_p50_s": round(float(np.median([answer.seconds for answer in answers])), 2) if answers else None,
+        "analysis_p50_s": round(float(np.quantile(seconds, 0.5)), 2),
+        "analysis_p95_s": round(float(np.quantile(seconds, 0.95)), 2),
         "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
 
