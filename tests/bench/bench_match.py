@@ -4,6 +4,9 @@ Learns from the folder's train and valid pairs only, then judges the pairs of TE
 but the figures. The unlabelled pairs of TEST are looked at beside the others, since each pair is judged among its
 rivals. Without TEST, the labelled pairs are judged in five parts, each part by a matcher learned from the other four,
 and that with SEEDS different divisions: mean and standard deviation.
+
+With USED=1 also the matcher that the product makes of these tables is judged as phase 2 uses it: each left record alone
+with its candidates, without price and description, inside the rules, counted from 80.
 """
 
 import json
@@ -19,9 +22,10 @@ import numpy as np
 
 from webapp.phases.matching.boosting import Floats
 from webapp.phases.matching.calibration import best_f1, calibration_error, wilson_lower
-from webapp.phases.matching.entry import Entry
+from webapp.phases.matching.entry import Entry, as_ours
 from webapp.phases.matching.learning import Learned, TooFewPairs, learn
 from webapp.phases.matching.tables import BadTable, Pair, read_labelled, read_pairs, read_tables, scene_of
+from webapp.phases.matching.trained import Trained
 
 PARTS = 5
 Judged = tuple[Floats, np.ndarray, np.ndarray, np.ndarray]
@@ -38,6 +42,8 @@ def main() -> int:
         if test and not asked:
             raise BadTable(f"{test} has no labelled pair")
         figures = _by_test(lefts, rights, labelled, asked) if test else _by_parts(lefts, rights, labelled)
+        if os.environ.get("USED"):
+            figures |= _as_used(lefts, rights, labelled, asked)
     except (BadTable, TooFewPairs) as error:
         print(error, file=sys.stderr)
         return 2
@@ -86,6 +92,34 @@ def _by_parts(lefts: Sequence[Entry], rights: Sequence[Entry], labelled: Sequenc
     means = {key: round(statistics.mean(each[key] for each in rounds), 4) for key in rounds[0]}
     spread = {f"{key}_sd": round(statistics.pstdev(each[key] for each in rounds), 4) for key in ("f1", "ece")}
     return {**means, **spread, "train_s": round(statistics.median(times), 1), "seeds": len(rounds)}
+
+
+def _as_used(
+    lefts: Sequence[Entry], rights: Sequence[Entry], labelled: Sequence[Pair], asked: Sequence[Pair]
+) -> dict[str, object]:
+    """Without pairs that are asked for, those of a fifth of the left records are held out."""
+    if not asked:
+        records = sorted({pair.left for pair in labelled})
+        held = set(np.random.default_rng(0).permutation(records)[: len(records) // PARTS].tolist())
+        asked = [pair for pair in labelled if pair.left in held and pair.same is not None]
+        labelled = [pair for pair in labelled if pair.left not in held]
+    ours = [as_ours(entry) for entry in lefts]
+    matcher = Trained(learn(scene_of(ours, rights, labelled, one_sided=True), datetime.now(UTC)).learned)
+    left_by, right_by = ({entry.id: entry for entry in table} for table in (ours, rights))
+    candidates: dict[str, list[Pair]] = {}
+    for pair in asked:
+        candidates.setdefault(pair.left, []).append(pair)
+    said, labels = [], []
+    for left, pairs in candidates.items():
+        said += [match.same for match in matcher.judge(left_by[left], [right_by[pair.right] for pair in pairs])]
+        labels += [bool(pair.same) for pair in pairs]
+    right = sum(is_said and label for is_said, label in zip(said, labels, strict=True))
+    found = {
+        "used_f1": 2 * right / max(sum(said) + sum(labels), 1),
+        "used_precision": right / max(sum(said), 1),
+        "used_recall": right / max(sum(labels), 1),
+    }
+    return {**{key: round(value, 4) for key, value in found.items()}, "used_pairs": len(labels)}
 
 
 def _judge(

@@ -16,7 +16,7 @@ from webapp.catalog.models import Product
 from webapp.database import new_id
 from webapp.phases.facts import Offer
 from webapp.phases.market.entries import of_offer
-from webapp.phases.matching.entry import Entry
+from webapp.phases.matching.entry import Entry, as_ours
 from webapp.phases.matching.keeping import UnusableMatcher, from_bytes, to_bytes
 from webapp.phases.matching.learning import Learned, learn
 from webapp.phases.matching.matchers import Matcher, Rules
@@ -69,7 +69,9 @@ def learn_from_tables(folder: Path) -> Learned:
     Raises:
         BadTable, TooFewPairs: there is not enough to learn from.
     """
-    return learn(scene_of(*read_tables(folder), read_labelled(folder), one_sided=True), datetime.now(UTC)).learned
+    lefts, rights = read_tables(folder)
+    ours = [as_ours(entry) for entry in lefts]
+    return learn(scene_of(ours, rights, read_labelled(folder), one_sided=True), datetime.now(UTC)).learned
 
 
 def learn_from_reviews(session: Session) -> Learned:

@@ -106,6 +106,12 @@ class Entry(Fact, frozen=True, kw_only=True, dict=True):
         return grams_of(f"{self.maker} {self.name}")
 
 
+def as_ours(entry: Entry) -> Entry:
+    """The record with no more than is known of a product of our own before its offers are found: no price, no
+    description. What a matcher learned from those it could not use."""
+    return Entry(id=entry.id, title=entry.title, brand=entry.brand, model=entry.model, category=entry.category)
+
+
 def tokens_of(text: str) -> tuple[str, ...]:
     """Words and numbers of a folded text, in order."""
     return tuple(token.replace(",", ".") if token[0].isdigit() else token for token in _TOKEN.findall(text))

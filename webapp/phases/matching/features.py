@@ -19,7 +19,7 @@ from webapp.phases.matching.entry import Entry, tokens_of
 from webapp.phases.matching.overlap import overlap
 from webapp.phases.vocabulary import COLOURS
 
-VERSION = 1
+VERSION = 2
 NAN = math.nan
 _LEAST_CODE = 3
 _LONG_WORD = 4

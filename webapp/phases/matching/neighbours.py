@@ -59,24 +59,30 @@ def neighbour_table(
     lefts: Sequence[Entry], rights: Sequence[Entry], pairs: NDArray[np.int64], corpus: Corpus, sides: Sequence[int]
 ) -> Floats:
     """For each pair (row of places in `lefts` and `rights`) and each side asked for: how its two records stand among
-    all records of the other table, by words and by trigrams. Side 0 looks from the left record to the right table."""
+    all records of the other table, by words and by trigrams. Side 0 looks from the left record to the right table; if
+    it is the only one, to the left record's own candidates, since in use there are no others."""
     tables = (lefts, rights)
     found = []
     for parts, weight in ((_words, corpus.word), (_grams, corpus.gram)):
         for side in sides:
             index = Index(tables[1 - side], parts, weight)
-            found.append(_standing(tables[side], index, pairs[:, side], pairs[:, 1 - side]))
+            own_only = len(sides) == 1
+            found.append(_standing(tables[side], index, pairs[:, side], pairs[:, 1 - side], own_only=own_only))
     return np.hstack(found)
 
 
-def _standing(entries: Sequence[Entry], index: Index, own: NDArray[np.int64], other: NDArray[np.int64]) -> Floats:
+def _standing(
+    entries: Sequence[Entry], index: Index, own: NDArray[np.int64], other: NDArray[np.int64], *, own_only: bool
+) -> Floats:
     table = np.zeros((len(own), 5))
     for place in np.unique(own):
         rows = np.flatnonzero(own == place)
         all_found = index.similarities(entries[place])
+        value = all_found[other[rows]]
+        if own_only:
+            all_found = value
         top = -np.sort(-all_found)[: _CROWD + 1]
         top = np.pad(top, (0, _CROWD + 1 - len(top)))
-        value = all_found[other[rows]]
         better = (all_found[None, :] > value[:, None] + 1e-9).sum(axis=1)
         table[rows, 0] = np.log1p(better)
         table[rows, 1] = value - np.where(better > 0, top[0], top[1])
