@@ -40,7 +40,7 @@ class Config:
     slots_heavy: int = 1
     slots_light: int = 1
     slots_bulk: int = 0
-    database_pool: int = 5
+    database_pool: int = WEB_THREADS
     web_threads: int = WEB_THREADS
     """Requests that one process of the web server answers at once."""
     max_photo_bytes: int = 25 * MEBIBYTE
@@ -119,7 +119,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         slots_heavy=number("LOTLINE_SLOTS_HEAVY", 1),
         slots_light=number("LOTLINE_SLOTS_LIGHT", 1),
         slots_bulk=number("LOTLINE_SLOTS_BULK", 0),
-        database_pool=number("LOTLINE_DATABASE_POOL", 5),
+        database_pool=number("LOTLINE_DATABASE_POOL", WEB_THREADS),
         web_threads=number("WEB_THREADS", WEB_THREADS),
         max_photo_bytes=number("LOTLINE_MAX_PHOTO_MB", 25) * MEBIBYTE,
         max_photos=number("LOTLINE_MAX_PHOTOS", 12),

@@ -108,7 +108,11 @@ def test_without_a_file_or_a_kind_it_says_so(client, admin):
 
 
 def test_a_file_above_the_limit_is_too_large(client, admin):
-    assert send(admin, b"x" * (3 * 2**20)).status_code == 413
+    answer = send(admin, b"x" * (3 * 2**20))
+    assert answer.status_code == 413
+    assert "import-offers" in answer.text
+    assert 'href="/offers"' in answer.text.split("<main")[1]
+    assert "photos" not in answer.text.split("<main")[1]
 
 
 def test_many_problems_are_cut(client, admin):
