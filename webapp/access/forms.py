@@ -16,7 +16,7 @@ from webapp.lib.money import CURRENCIES
 MAX_NAME = 120
 MAX_EMAIL = 254
 MOST_AMOUNT = 999_999_999
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_EMAIL = re.compile(r"[^@\s]+@(?:localhost|[^@\s.]+(?:\.[^@\s.]+)+)")
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Form:
         """An address as it is kept: composed, in lower case."""
         value = normal_email(self.values[name])
         if not _EMAIL.fullmatch(value) or len(value) > MAX_EMAIL:
-            self.errors[name] = "This is not an e-mail address."
+            self.errors[name] = "This is not an e-mail address; one looks like rita@example.com."
         return value
 
     def role(self, name: str = "role") -> Role:
