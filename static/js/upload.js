@@ -7,7 +7,10 @@
   const says = (key) => form.dataset[`says${key}`];
   const shots = find("[data-shots]");
   const answer = find("[data-answer]");
+  const added = find("[data-added]");
   const offline = find("[data-offline]");
+  const offlineSays = find("[data-offline-says]");
+  const offlineWord = offlineSays.textContent;
   const send = find("[data-send]");
   const sendWord = find("[data-send-word]");
   const photos = []; // {file, card, state, url}: state is here, sending, storing, safe, failed or refused
@@ -19,6 +22,7 @@
   let again = false;
   let leaves = false;
   let stays = false; // a photo is worth taking again: the person decides when to go on
+  let stored = null; // {page, photos}: the product as soon as it is stored; whatever is taken from then on goes to it
 
   // --- what the person sees ---
 
@@ -42,11 +46,13 @@
     form.dataset.filled = String(photos.length > 0);
     form.dataset.done = String(counts.safe > 0);
     form.dataset.stays = String(stays);
+    form.dataset.asks = String(Boolean(asked()));
     const ready = toSend().length;
+    form.dataset.idle = String(!request && ready === 0);
     send.disabled = Boolean(request) || ready === 0;
     sendWord.textContent = request
       ? says("Busy")
-      : counts.safe
+      : counts.safe && ready === 0
         ? says("Done")
         : again
           ? says("Again")
@@ -57,6 +63,11 @@
 
   const toSend = () => photos.filter(({ state }) => state === "here" || state === "failed");
 
+  const asked = () => answer.querySelector("[data-duplicate]"); // is it the same item? Two buttons answer that
+
+  // What is stored and how to go on stays in sight while more is sent to it.
+  const place = () => (stored ? added : answer);
+
   const tell = (level, text) => {
     const box = document.createElement("div");
     box.className = "answer";
@@ -64,15 +75,15 @@
     const sentence = document.createElement("p");
     sentence.textContent = text;
     box.append(sentence);
-    answer.replaceChildren(box);
-    answer.scrollIntoView({ block: "nearest" });
+    place().replaceChildren(box);
+    place().scrollIntoView({ block: "nearest" });
   };
 
   const show = (html, selector) => {
     const page = new DOMParser().parseFromString(html, "text/html");
     const found = page.querySelector(selector);
-    if (found) answer.replaceChildren(document.adoptNode(found));
-    answer.scrollIntoView({ block: "nearest" });
+    if (found) place().replaceChildren(document.adoptNode(found));
+    place().scrollIntoView({ block: "nearest" });
     return Boolean(found);
   };
 
@@ -90,8 +101,9 @@
     return kept.some(same) ? says("Twice") : "";
   };
 
+  // Also while others are on their way: those wait for the answer, and nothing that was taken is dropped.
   const add = (files) => {
-    if (request) return;
+    if (asked()) answer.replaceChildren(); // it asked about other photos than these
     for (const file of files) {
       const reason = refusal(file);
       const card = find("template[data-shot]").content.firstElementChild.cloneNode(true);
@@ -110,10 +122,12 @@
       shots.append(card);
     }
     tally();
+    if (stored) start(false);
   };
 
   const remove = (photo) => {
     if (request) return;
+    if (asked()) answer.replaceChildren();
     URL.revokeObjectURL(photo.url);
     photos.splice(photos.indexOf(photo), 1);
     photo.card.remove();
@@ -156,8 +170,10 @@
       show(xhr.responseText, ".answer");
       refused(sent);
       stays = Boolean(find("[data-stay]"));
+      stored = { page: way, photos: find("[data-add]").dataset.add };
       if (stays) find("[data-stay] a")?.focus({ preventScroll: true });
-      else window.setTimeout(() => window.location.assign(way), SAFE_SEEN_MS);
+      if (toSend().length) start(false);
+      else if (!stays) goOn();
     } else if (status === 409 || status === 422) {
       for (const photo of sent) setState(photo, "here");
       show(xhr.responseText, ".answer");
@@ -168,6 +184,33 @@
     } else {
       failed(sent, says("Broken"));
       if (status !== 500) show(xhr.responseText, "[data-notice]");
+    }
+  };
+
+  const goOn = () =>
+    window.setTimeout(() => {
+      if (!request && !toSend().length) window.location.assign(stored.page);
+    }, SAFE_SEEN_MS);
+
+  // One more photo of the stored product. Each is sent by itself, so that one that is refused holds no other back.
+  const answeredMore = (sent, xhr) => {
+    const { status } = xhr;
+    const page = new DOMParser().parseFromString(xhr.responseText, "text/html");
+    if ((status === 200 || status === 201) && xhr.getResponseHeader("X-Location")) {
+      for (const photo of sent) setState(photo, "safe");
+      const list = answer.querySelector("[data-shots-again]");
+      if (list) list.append(...[...page.querySelectorAll("[data-shot-place]")].map((shot) => document.adoptNode(shot)));
+      stays = xhr.getResponseHeader("X-Poor") === "yes" && Boolean(list);
+      if (toSend().length) start(false);
+      else if (!stays) goOn();
+    } else if (status === 409 || status === 413 || status === 422) {
+      const reason = page.querySelector("[data-reason]")?.dataset.reason || page.querySelector("[data-notice] p")?.textContent.trim();
+      for (const photo of sent) setState(photo, "refused", reason || says("Broken"));
+      if (toSend().length) start(false);
+    } else if (status === 401 || /\/sign-in/.test(xhr.responseURL)) {
+      failed(sent, says("SignedOut"));
+    } else {
+      failed(sent, says("Broken"));
     }
   };
 
@@ -183,18 +226,21 @@
   };
 
   const start = async (keepDuplicates) => {
-    const sent = toSend();
+    const sent = stored ? toSend().slice(0, 1) : toSend();
     if (request || !sent.length) return;
+    place().replaceChildren();
     if (!navigator.onLine) {
       waitsForNetwork = true;
-      tell("warning", says("Offline"));
+      network();
+      offline.scrollIntoView({ block: "nearest" });
+      tally();
       return;
     }
     request = new XMLHttpRequest();
-    answer.replaceChildren();
     for (const photo of sent) setState(photo, "sending");
     tally();
     if (again) await freshToken();
+    const more = Boolean(stored);
     const data = new FormData(form);
     data.delete("photos");
     for (const { file } of sent) data.append("photos", file, file.name);
@@ -214,9 +260,9 @@
       handle(xhr);
       tally();
     };
-    request.addEventListener("load", ended((xhr) => answered(sent, xhr)));
+    request.addEventListener("load", ended((xhr) => (more ? answeredMore : answered)(sent, xhr)));
     for (const way of ["error", "abort", "timeout"]) request.addEventListener(way, ended(() => failed(sent, says("Lost"))));
-    request.open("POST", form.action);
+    request.open("POST", more ? stored.photos : form.action);
     request.setRequestHeader("X-Requested-With", "XMLHttpRequest");
     alive();
     request.send(data);
@@ -262,6 +308,7 @@
   });
   const network = () => {
     offline.hidden = navigator.onLine;
+    offlineSays.textContent = waitsForNetwork ? says("Offline") : offlineWord;
     if (navigator.onLine && waitsForNetwork) {
       waitsForNetwork = false;
       start(false);
@@ -270,7 +317,7 @@
   window.addEventListener("online", network);
   window.addEventListener("offline", network);
   answer.addEventListener("click", (event) => {
-    leaves = Boolean(event.target.closest("a")); // the person decided for the earlier product: nothing to warn of
+    leaves = !stored && Boolean(event.target.closest("a")); // the person decided for the earlier product: nothing to warn of
   });
   window.addEventListener("beforeunload", (event) => {
     if (!leaves && photos.some(({ state }) => ["here", "sending", "storing", "failed"].includes(state))) event.preventDefault();
