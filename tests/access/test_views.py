@@ -114,6 +114,13 @@ def test_the_link_leads_to_where_the_admin_reaches_the_server(app, browser):
         base_url="http://10.0.0.7:8000",
     )
     assert "http://10.0.0.7:8000/sign-in/" in answer.text
+    assert "works on this machine only" not in answer.text
+
+
+def test_a_link_that_other_machines_cannot_follow_says_so(browser):
+    answer = browser.submit("/users", {"do": "add", "name": "G", "email": "g@example.com", "role": "staff"})
+    assert "http://localhost/sign-in/" in answer.text
+    assert "works on this machine only" in answer.text
 
 
 def test_an_account_that_exists_is_not_an_admins_to_give(browser, client, owner):
@@ -188,6 +195,8 @@ def test_an_operator_who_joins_a_client_signs_in_as_before(browser, client, owne
     [
         ({"email": "no address"}, "not an e-mail address"),
         ({"email": ""}, "not an e-mail address"),
+        ({"email": "rita@x"}, "not an e-mail address; one looks like rita@example.com"),
+        ({"email": "rita@x..com"}, "not an e-mail address"),
         ({"email": "a@" + "b" * 300}, "not an e-mail address"),
         ({"name": ""}, "Say how the person is called"),
         ({"name": "x" * 121}, "at most 120"),

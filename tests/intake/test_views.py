@@ -354,6 +354,13 @@ def test_however_many_files_are_refused_the_messages_fit_into_a_cookie(client, u
     assert "1 photo is safe" in page
 
 
+def test_what_was_refused_is_told_on_the_products_page_and_not_over_the_next_item(client, upload):
+    sent = upload(("good.jpg", draw(1)), ("cut.jpg", b"junk"))
+    assert "cut.jpg was not accepted" in upload.browser.get(sent.headers["X-Location"]).text
+    upload(("other.jpg", draw(2)), ("cut.jpg", b"junk"))
+    assert "was not accepted" not in upload.browser.get("/intake").text
+
+
 def test_desk_of_another_client_shows_nothing_of_it(client, upload, owner):
     upload(("a.jpg", draw(1)))
     assert products(factories.make_client()) == []

@@ -116,6 +116,21 @@ def test_a_body_above_the_limit_is_not_read(app, browser):
     )
     assert answer.status_code == 413
     assert "up to 160 MB" in answer.text
+    assert "Back to upload" in answer.text
+
+
+def test_what_is_too_large_is_told_where_it_was_sent(browser):
+    token = browser.form_token()
+    offers = browser.post("/offers", data={"csrf_token": token, "file": (io.BytesIO(b"x" * 3_000_000), "offers.csv")})
+    assert offers.status_code == 413
+    assert "up to 2 MB" in offers.text
+    assert "import-offers" in offers.text
+    assert 'href="/offers">Back to offers' in offers.text
+    assert "photo" not in offers.text.split('class="wrong"')[1].split("</main>")[0]
+    users = browser.post("/users", data={"name": "x" * 3_000_000, "csrf_token": token})
+    assert users.status_code == 413
+    assert "Back to upload" not in users.text
+    assert "Go to the desk" in users.text
 
 
 def test_a_strangers_body_is_not_read(browse):

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from ipaddress import ip_address
 from typing import NamedTuple
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import Blueprint, abort, current_app, flash, g, redirect, render_template, request, url_for
@@ -235,6 +237,8 @@ class NewLink(NamedTuple):
     email: str
     url: str
     until: datetime
+    only_here: bool
+    """It leads to a loopback address, which on any other machine is that machine itself."""
 
 
 def _adds_member() -> bool:
@@ -323,7 +327,17 @@ def _chosen_member() -> UUID:
 def _shown(user: User, link: sign_in.Link) -> NewLink:
     # The admin's own way to this server is the one that works where the admin is; a public address goes before.
     base = _config().base_url if _config().secure_cookies else request.url_root.rstrip("/")
-    return NewLink(user.name, user.email, base + url_for("access.use_link", token=link.token), link.until)
+    url = base + url_for("access.use_link", token=link.token)
+    return NewLink(user.name, user.email, url, link.until, _is_loopback(urlsplit(base).hostname or ""))
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name
+        return False
 
 
 @bp.route("/client", methods=["GET", "POST"])
