@@ -62,27 +62,6 @@ def test_a_blurred_photo_is_told_at_once_and_taken_again_on_the_spot(page: Page,
     expect(page.locator("figure.photo")).to_have_count(2)
 
 
-def test_a_photo_that_is_taken_with_the_ordinary_button_goes_to_the_same_product(
-    page: Page, shots: dict[str, Path]
-) -> None:
-    send(page, shots["blurred"])
-    expect(page.get_by_role("link", name="Go on as it is")).to_be_visible()
-    page.locator("input[type=file][capture]:not([data-retake-input])").set_input_files(str(shots["sharp"]))
-    page.wait_for_url("**/products/*")
-    expect(page.locator("figure.photo")).to_have_count(2)
-    expect(page.get_by_role("link", name="Photo sharp.jpg")).to_be_visible()
-
-
-def test_the_way_on_is_not_covered_on_a_small_phone(page: Page, shots: dict[str, Path]) -> None:
-    page.set_viewport_size({"width": 390, "height": 640})
-    send(page, shots["blurred"])
-    way = page.get_by_role("link", name="Go on as it is")
-    way.scroll_into_view_if_needed()
-    way.click(trial=True, timeout=3000)  # fails where something else lies on it
-    way.click()
-    page.wait_for_url("**/products/*")
-
-
 def test_a_new_photo_that_is_poor_too_is_told_again_and_one_may_go_on(page: Page, shots: dict[str, Path]) -> None:
     send(page, shots["blurred"])
     again = shots["blurred"].with_name("again.jpg")
