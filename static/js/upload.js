@@ -22,7 +22,7 @@
   let again = false;
   let leaves = false;
   let stays = false; // a photo is worth taking again: the person decides when to go on
-  let stored = null; // {page, photos}: the product as soon as it is stored; whatever is taken from then on goes to it
+  let stored = null; // {page, photos, refused}: the product as soon as it is stored; whatever is taken from then on goes to it
 
   // --- what the person sees ---
 
@@ -170,7 +170,7 @@
       show(xhr.responseText, ".answer");
       refused(sent);
       stays = Boolean(find("[data-stay]"));
-      stored = { page: way, photos: find("[data-add]").dataset.add };
+      stored = { page: way, photos: find("[data-add]").dataset.add, refused: false };
       if (stays) find("[data-stay] a")?.focus({ preventScroll: true });
       if (toSend().length) start(false);
       else if (!stays) goOn();
@@ -200,12 +200,13 @@
       for (const photo of sent) setState(photo, "safe");
       const list = answer.querySelector("[data-shots-again]");
       if (list) list.append(...[...page.querySelectorAll("[data-shot-place]")].map((shot) => document.adoptNode(shot)));
-      stays = xhr.getResponseHeader("X-Poor") === "yes" && Boolean(list);
+      stays = stored.refused || (xhr.getResponseHeader("X-Poor") === "yes" && Boolean(list));
       if (toSend().length) start(false);
       else if (!stays) goOn();
     } else if (status === 409 || status === 413 || status === 422) {
       const reason = page.querySelector("[data-reason]")?.dataset.reason || page.querySelector("[data-notice] p")?.textContent.trim();
       for (const photo of sent) setState(photo, "refused", reason || says("Broken"));
+      stays = stored.refused = true; // the reason stands on this page only
       if (toSend().length) start(false);
     } else if (status === 401 || /\/sign-in/.test(xhr.responseURL)) {
       failed(sent, says("SignedOut"));

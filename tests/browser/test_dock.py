@@ -37,6 +37,11 @@ def test_a_photo_that_is_refused_then_is_told_and_the_others_go_on(page: Page, s
     expect(page.get_by_role("link", name="Go on as it is")).to_be_visible()
     page.unroute("**/products/*/photos")
     page.get_by_role("button", name="Send again").click()
+    expect(page.locator(".shot[data-state=safe]")).to_have_count(2)
+    expect(page.locator(".shot[data-state=refused]")).to_contain_text("broken.jpg")
+    expect(page.locator(".shot[data-state=refused] .shot-reason")).not_to_be_empty()
+    page.wait_for_timeout(1000)  # longer than it takes to go on by itself
+    page.get_by_role("link", name="Go on as it is").click()
     page.wait_for_url("**/products/*")
     expect(page.locator("figure.photo")).to_have_count(2)
 

@@ -17,6 +17,7 @@ from webapp.lib.text import clean
 MAX_NAME = 120
 MAX_EMAIL = 254
 MOST_AMOUNT = 999_999_999
+_JOINERS = "\u200c\u200d"
 _EMAIL = re.compile(r"[^@\s]+@(?:localhost|[^@\s.]+(?:\.[^@\s.]+)+)")
 
 
@@ -49,7 +50,7 @@ class Form:
     def email(self, name: str = "email") -> str:
         """An address as it is kept: composed, in lower case."""
         value = normal_email(self.values[name])
-        if not _EMAIL.fullmatch(value) or len(value) > MAX_EMAIL:
+        if not _EMAIL.fullmatch(value) or len(value) > MAX_EMAIL or clean(value) != value:
             self.errors[name] = "This is not an e-mail address; one looks like rita@example.com."
         return value
 

@@ -138,10 +138,9 @@ def _taken(outcome: Outcome) -> ResponseReturnValue:
         one, many = "1 photo is safe.", "%(num)s photos are safe."
         flash(counted(one, many, len(receipt.sha256s)), "success")
         flash(poor[0].says, "warning")
-    is_read_here = asks_for_fragment() and bool(poor)  # the page stays and names them: no news for the next one
-    for file_name, reason in [] if is_read_here else rejected[:MAX_NAMED]:
+    for file_name, reason in rejected[:MAX_NAMED]:
         flash(_("%(name)s was not accepted. %(reason)s", name=file_name[:MAX_NAME_SHOWN], reason=reason), "warning")
-    if len(rejected) > MAX_NAMED and not is_read_here:
+    if len(rejected) > MAX_NAMED:
         more = len(rejected) - MAX_NAMED
         flash(counted("1 more file was not accepted.", "%(num)s more files were not accepted.", more), "warning")
     if not asks_for_fragment():
