@@ -1,16 +1,17 @@
-"""What the frame around every page shows: who is signed in, and how much waits for review."""
+"""What the frame around every page shows: who is signed in, and how much waits for review, mending or a decision."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from flask import Flask, g
 from flask_wtf.csrf import generate_csrf
-from sqlalchemy import ScalarSelect, func, select
+from sqlalchemy import ScalarSelect, Select, func, select
 from werkzeug.local import LocalProxy
 
 from webapp.access.models import Role
 from webapp.access.sessions import Person, Viewer
 from webapp.database import db
+from webapp.learning.models import Rule, RuleState
 from webapp.pipeline.models import Run, RunState
 from webapp.together import read_together
 from webapp.watching.pauses import Held, ask_here, here
@@ -18,16 +19,22 @@ from webapp.watching.pauses import Held, ask_here, here
 COUNT_TO = 1000
 
 
-def _count_of(state: RunState) -> ScalarSelect[int]:
-    some = select(Run.id).where(Run.state == state, Run.is_latest).limit(COUNT_TO)
-    return select(func.count()).select_from(some.subquery()).scalar_subquery()
+def _count_of(ids: Select[*tuple[Any, ...]]) -> ScalarSelect[int]:
+    return select(func.count()).select_from(ids.limit(COUNT_TO).subquery()).scalar_subquery()
 
 
-_COUNTS = select(_count_of(RunState.REVIEW).label("review"), _count_of(RunState.FAILED).label("failed"))
+def _runs(state: RunState) -> ScalarSelect[int]:
+    return _count_of(select(Run.id).where(Run.state == state, Run.is_latest))
+
+
+_COUNTS = select(_runs(RunState.REVIEW).label("review"), _runs(RunState.FAILED).label("failed"))
+_ADMINS_COUNTS = _COUNTS.add_columns(
+    _count_of(select(Rule.id).where(Rule.state == RuleState.PROPOSED)).label("proposed")
+)
 
 
 def init_app(app: Flask) -> None:
-    """Give templates `viewer`; `pauses` and the counts of reviews and failures are looked up when a page shows them."""
+    """Give templates `viewer`; `pauses` and the counts are looked up when a page shows them."""
     app.context_processor(_for_this_request)
     app.jinja_env.globals["csrf_token"] = generate_csrf
 
@@ -37,7 +44,7 @@ class _Facts(NamedTuple):
 
     pauses: list[Held]
     counts: Mapping[str, int]
-    """Of products by state, up to 1,000, for those who review."""
+    """Of products by state, for those who review, and of proposed rules, for those who decide on them: up to 1,000."""
 
 
 def _facts() -> _Facts:
@@ -52,7 +59,7 @@ def _facts() -> _Facts:
 def _look_up(viewer: Viewer) -> _Facts:
     asked = [ask_here()]
     if viewer.role.covers(Role.REVIEWER):
-        asked.append((_COUNTS, {}))
+        asked.append((_ADMINS_COUNTS if viewer.role.covers(Role.ADMIN) else _COUNTS, {}))
     paused, *counts = read_together(db.session(), *asked)
     return _Facts(here(paused, viewer.client_id), counts[0][0]._asdict() if counts else {})
 
@@ -63,4 +70,5 @@ def _for_this_request() -> dict[str, Any]:
         "pauses": LocalProxy(lambda: _facts().pauses),
         "review_count": LocalProxy(lambda: _facts().counts.get("review", 0)),
         "failure_count": LocalProxy(lambda: _facts().counts.get("failed", 0)),
+        "proposal_count": LocalProxy(lambda: _facts().counts.get("proposed", 0)),
     }

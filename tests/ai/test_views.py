@@ -1,5 +1,6 @@
 """The page of models: who may change what, what it shows, and that it costs the same however much there is."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -64,7 +65,25 @@ def test_without_a_model_the_page_says_so_in_plain_words(admin):
     page = admin.get("/models")
     assert page.status_code == 200
     assert "No model is set up on this installation, and none is needed" in page.text
+    assert "What a model may do once there is one" in page.text
+    assert "LOTLINE_MODEL_URL" in page.text
     assert "No model was asked yet." in page.text
+    assert "Spent in" not in page.text
+
+
+def test_money_reads_like_a_sentence(home, one_model, operator):
+    page = operator.get("/models").text
+    assert f"Spent in {datetime.now(UTC):%B %Y}" in page
+    assert "set aside" not in page
+    with tenant(home.id), transaction() as session:
+        session.execute(
+            text(
+                "INSERT INTO ai_spending (client_id, month, spent, reserved)"
+                " VALUES (:id, date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC')::date, 1, 0.0021)"
+            ),
+            {"id": home.id},
+        )
+    assert "$0.0021 more are set aside for calls under way." in operator.get("/models").text
 
 
 def test_a_model_is_shown_without_its_key(one_model, admin):

@@ -88,6 +88,38 @@ def test_one_product_corrected_again_and_again_counts_once(correct):
     assert rules() == []
 
 
+def test_the_card_names_the_products_that_it_stands_on(proposed, correct, admin):
+    page = admin.get("/rules").text
+    for product in db.session.execute(select(Product)).scalars():
+        assert f'<a href="/products/{product.id}">Kettle K1</a>' in " ".join(page.split())
+        assert f'<small class="faint">{product.code}</small>' in page
+
+
+def test_a_rule_that_changes_its_own_key_reads_as_a_sentence(client, admin):  # noqa: F811
+    with transaction() as session:
+        for field in ("brand", "name"):
+            kept = {"field": field, "old": "Acme Fods", "new": "Acme Foods", "key_kind": "brand"}
+            session.add(Rule(client_id=client.id, key_value="acme fods", **kept))
+    page = admin.get("/rules").text
+    assert "Where “acme fods” is read as the brand, it is corrected:" in page
+    assert "On products of the brand “acme fods” the name changes:" in page
+
+
+def test_admins_see_on_every_page_that_a_rule_was_proposed(client, proposed, admin, sign_in, count_queries):  # noqa: F811
+    with count_queries() as many:
+        page = admin.get("/reviews").text
+    assert " ".join(page.split()).count('<span class="count">2') == 2, "beside the name, and in its menu"
+    for rule in proposed:
+        admin.submit(f"/rules/{rule.id}/refusal", follow_redirects=True)
+    with count_queries() as none:
+        assert "proposed" not in admin.get("/reviews").text
+    reviewer = sign_in(factories.make_member(client, "reviewer"), client)
+    admin.submit(f"/rules/{proposed[0].id}/proposal")
+    with count_queries() as reviewers:
+        assert "proposed" not in reviewer.get("/reviews").text
+    assert len(many) == len(none) == len(reviewers)
+
+
 def test_a_proposal_changes_nothing_until_it_is_accepted(proposed, make_run):  # noqa: F811
     run = make_run()
     answer_bells()

@@ -1,5 +1,6 @@
 """The page of pricing rules: who may, what is refused, what is tried and what is kept; and what a product cost."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -152,6 +153,45 @@ def test_what_a_product_cost_makes_the_margin_count(client, admin, priced):  # n
     with transaction() as session:
         product = session.get_one(Product, run.product_id, populate_existing=True)
         assert (product.cost, product.cost_currency) == (None, None)
+
+
+def test_a_price_below_what_cost_and_rules_ask_for_says_so_and_the_way_out(client, admin, priced, sign_in):  # noqa: F811
+    """Neither a cost nor a rule changes a listing that is written; a new run does."""
+    run = priced()
+    pages = (f"/products/{run.product_id}", f"/products/{run.product_id}/listing")
+
+    def said(browser):
+        return [("This price is too low." in page) and page for page in (browser.get(path).text for path in pages)]
+
+    assert said(admin) == [False, False]
+    admin.submit("/pricing", {"margin": "20", "rounding": "exact", "catalog": catalog_id(client)})
+    assert said(admin) == [False, False], "nobody knows what it cost"
+    admin.submit(f"/products/{run.product_id}/cost", {"cost": "20"})
+    for page in said(admin):
+        assert "Cost 20.00 USD plus 20% is 24.00 USD." in page
+        assert f'formaction="/products/{run.product_id}/runs"' in page.split("This price is too low.")[1]
+    with transaction() as session:
+        place = session.get_one(Client, client.id)
+    assert said(sign_in(make_member(place), place)) == [False, False], "staff cannot change either"
+    admin.submit(f"/products/{run.product_id}/runs")
+    answer_bells()
+    assert said(admin) == [False, False]
+    admin.submit("/pricing", {"margin": "20", "floor": "90", "rounding": "exact", "catalog": catalog_id(client)})
+    assert "Your floor is 90.00 USD." in said(admin)[0]
+
+
+def test_a_price_that_a_person_wrote_is_theirs_to_change(client, admin, priced):  # noqa: F811
+    run = priced()
+    address = f"/products/{run.product_id}/listing/texts"
+    form = admin.get(address).text
+    found = listing(run)
+    texts = {"title": found.title, "bullets": "\n".join(found.bullets), "description": found.description}
+    seen = re.search(r'name="seen"\s+value="([^"]*)"', form)[1]
+    assert admin.submit(address, {**texts, "category": "", "price": "5.47", "seen": seen}).status_code == 303
+    admin.submit("/pricing", {"floor": "10", "rounding": "exact", "catalog": catalog_id(client)})
+    warned = admin.get(f"/products/{run.product_id}").text.split("This price is too low.")[1]
+    assert "A person wrote it, so no run changes it." in warned
+    assert f'href="{address}"' in warned.split("</dl>")[0]
 
 
 @pytest.mark.parametrize("cost", ["-1", "free", "1e9", "99999999999999999"])

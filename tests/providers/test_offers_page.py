@@ -1,6 +1,7 @@
 """The page of offers and sales: a file in, its bad rows named; where offers come from; who may."""
 
 import io
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -19,8 +20,8 @@ from webapp.phases.rates_csv import DatedRate
 from webapp.providers import rates
 from webapp.providers.models import Offer
 
-OFFERS = "title;price;currency;gtin\nKettle K-1;19,90;EUR;4006381333931\n"
-SALES = "order;title;price;currency;sold at\nA-1;Kettle K-1;21,00;EUR;2026-03-01\n"
+OFFERS = "title;price;currency;gtin\nKettle K-1;19,90;USD;4006381333931\n"
+SALES = "order;title;price;currency;sold at\nA-1;Kettle K-1;21,00;USD;2026-03-01\n"
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_bad_rows_are_named_by_line_and_reason_and_the_others_are_kept(client, a
     said = " ".join(answer.text.split())
     assert "3 rows read, 1 rejected" in said
     assert "There is no number in it." in said
-    assert '<td class="number" data-label="Line">3</td>' in said
+    assert '<td data-label="Lines"> 3 </td>' in said
     assert "<b>;12" not in answer.text
     assert len(kept(client)) == 2
 
@@ -115,10 +116,64 @@ def test_a_file_above_the_limit_is_too_large(client, admin):
     assert "photos" not in answer.text.split("<main")[1]
 
 
-def test_many_problems_are_cut(client, admin):
-    answer = send(admin, "title;price;currency\n" + "Lamp;cheap;EUR\n" * 150)
-    assert answer.text.count("There is no number in it.") == 100
-    assert "And 50 more." in answer.text
+def test_problems_that_say_the_same_are_told_once_with_their_lines(client, admin):
+    answer = send(admin, "title;price;currency\n" + "Lamp;cheap;EUR\n" * 150 + "Pot;9;EUR\nLamp;dear;EUR\n")
+    said = " ".join(answer.text.split())
+    assert said.count("There is no number in it.") == 1
+    assert '<td class="number" data-label="Rows">151</td> <td data-label="Lines"> 2–151, 153 </td>' in said
+    assert "<td>cheap, dear</td>" in said
+
+
+def test_more_problems_than_are_listed_are_counted(client, admin):
+    said = " ".join(send(admin, "title;price;currency\n" + "Lamp;;EUR\n" * 1200).text.split())
+    assert "These are the first 1000; 200 more follow further down in the file." in said
+
+
+def test_a_file_without_rows_is_not_taken_for_one_that_was_read(client, admin):
+    for kind, header in (("offers", OFFERS), ("sales", SALES)):
+        answer = send(admin, header.splitlines()[0] + "\n\n", kind=kind)
+        assert answer.status_code == 422
+        assert "no rows below it" in answer.text
+    assert "None yet." in admin.get("/offers").text
+
+
+def test_rows_in_money_without_a_rate_are_counted(client, admin):
+    """The client's money is USD. A rate of another day, or to other money, is none."""
+    with system_engine().begin() as connection:
+        known = [DatedRate(day=date(2026, 3, 2), base="EUR", quote=money, rate=Decimal(2)) for money in ("USD", "GBP")]
+        rates.keep(connection, known)
+    head = "title;price;currency;seen at\n"
+    rows = "Cup;9;USD;2020-01-01\nPot;9;EUR;2026-03-03\nPan;9;EUR;2026-05-01\nLid;9;JPY;2026-03-03\n"
+    for more in ({"only_check": "yes"}, {}):
+        said = " ".join(send(admin, head + rows, **more).text.split())
+        assert "2 rows are in money without an exchange rate to USD of their day (EUR, JPY): they do not count" in said
+        assert "import-rates" in said
+    assert len(kept(client)) == 4
+    assert send(admin, head + "Pot;9;EUR;2026-03-04\n").status_code == 303
+
+
+def check(browser, table):
+    """As htmx does: the file stays chosen, and what comes back has a button to take it in. Its mark."""
+    data = {"kind": "offers", "source": "", "file": (io.BytesIO(table.encode()), "list.csv"), "only_check": "yes"}
+    answer = browser.submit("/offers", data, headers={"HX-Request": "true"})
+    return re.search(r'name="checked"\s+value="(\w+)"', answer.text)
+
+
+def test_what_was_checked_is_taken_in_without_being_chosen_again(client, admin):
+    mark = check(admin, OFFERS)[1]
+    assert kept(client) == []
+    other = send(admin, OFFERS + "Lamp;5;EUR;\n", checked=mark)
+    assert other.status_code == 422
+    assert "This is not what was checked" in other.text
+    assert send(admin, OFFERS, checked=mark, source="Somewhere else").status_code == 422
+    assert kept(client) == []
+    assert send(admin, OFFERS, checked=mark).status_code == 303
+    assert len(kept(client)) == 1
+
+
+def test_nothing_is_offered_to_be_taken_in_where_there_is_nothing(client, admin):
+    assert check(admin, "title;price\nLamp;cheap\n") is None
+    assert "choose the file once more" in send(admin, OFFERS, only_check="yes").text
 
 
 @pytest.mark.parametrize("role", [Role.STAFF, Role.REVIEWER])

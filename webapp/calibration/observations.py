@@ -59,6 +59,8 @@ class Seen(NamedTuple):
     path: str
     shown: int
     products: int
+    first: datetime
+    """When the first of them was analysed."""
 
 
 def verdicts(session: Session, since: datetime, catalog_id: UUID | None = None) -> list[Verdict]:
@@ -71,7 +73,7 @@ def seen(session: Session, since: datetime, catalog_id: UUID | None = None) -> l
     """How many products were analysed since then, by week, path and score, whoever has judged them."""
     week = cast(func.date_trunc("week", AnalysisFinding.created_at, "UTC"), Date).label("week")
     counted = (
-        select(week, AnalysisFinding.path, AnalysisFinding.shown, func.count())
+        select(week, AnalysisFinding.path, AnalysisFinding.shown, func.count(), func.min(AnalysisFinding.created_at))
         .where(AnalysisFinding.created_at >= since, AnalysisFinding.shown.is_not(None))
         .group_by(week, AnalysisFinding.path, AnalysisFinding.shown)
     )
@@ -82,7 +84,8 @@ def seen(session: Session, since: datetime, catalog_id: UUID | None = None) -> l
             .join(Product, Product.id == Run.product_id)
             .where(Product.catalog_id == catalog_id)
         )
-    return [Seen(week, path or "", shown or 0, products) for week, path, shown, products in session.execute(counted)]
+    rows = session.execute(counted)
+    return [Seen(week, path or "", shown or 0, products, first) for week, path, shown, products, first in rows]
 
 
 def decisions(session: Session, catalog_id: UUID) -> list[Decision]:

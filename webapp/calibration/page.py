@@ -31,6 +31,10 @@ from webapp.work.models import Work, WorkState
 
 ENOUGH_TO_DRAW = 20
 """Decisions from which pictures are shown."""
+ENOUGH_TO_FORETELL = 20
+"""Decisions in between from which the simulator names a number of errors: of fewer, bounds leave nearly all open."""
+DAYS_TO_FORETELL = 7
+"""Days of products from which it says what comes a day or a month: a week has its busy and its idle days."""
 TABLE_STEP = 5
 VERSIONS = 20
 
@@ -75,6 +79,25 @@ class CatalogRow(NamedTuple):
         return self.decisions >= MIN_DECISIONS and self.sure >= MIN_SURE
 
 
+class Outlook(NamedTuple):
+    """What another threshold would change, and how much that stands on: `products` with a score in between, analysed in
+    `days` days."""
+
+    simulation: Simulation
+    products: int
+    days: float
+
+    @property
+    def is_long_enough(self) -> bool:
+        """Whether these days tell what comes in others."""
+        return self.days >= DAYS_TO_FORETELL
+
+    @property
+    def has_enough_decisions(self) -> bool:
+        """Whether the decisions in between tell how many errors there are."""
+        return self.simulation.judged >= ENOUGH_TO_FORETELL
+
+
 class Figures(NamedTuple):
     """All that the page is made of."""
 
@@ -90,7 +113,10 @@ class Figures(NamedTuple):
     weeks: list[Week]
     paths: list[PathRow]
     catalogs: list[CatalogRow]
-    simulation: Simulation
+    outlook: Outlook
+    sure_reviews: int
+    """Of the reviews, those with a score that goes on by itself today: the threshold was another one then."""
+    sure_audits: int
     reliability: charts.Chart
     thresholds: charts.Chart
     drift: charts.Chart
@@ -113,6 +139,8 @@ def figures(session: Session, client_id: UUID, catalog_id: UUID | None, wanted: 
     bins, points = reliability(judged), by_threshold(judged, _scores(seen))
     weeks = by_week(judged, _by_week(seen), client.review_threshold)
     audits = sum(each.is_audit for each in shown)
+    sure = [each for each in shown if each.judged and each.judged.shown >= client.review_threshold]
+    sure_audits = sum(each.is_audit for each in sure)
     return Figures(
         threshold=client.review_threshold,
         audit_percent=client.audit_percent,
@@ -125,26 +153,33 @@ def figures(session: Session, client_id: UUID, catalog_id: UUID | None, wanted: 
         weeks=weeks,
         paths=_paths(seen, shown, client.review_threshold),
         catalogs=_catalogs(session, verdicts),
-        simulation=_simulation(judged, seen, client.review_threshold, wanted),
+        outlook=_outlook(judged, seen, client.review_threshold, wanted),
+        sure_reviews=len(sure) - sure_audits,
+        sure_audits=sure_audits,
         reliability=charts.reliability(bins),
         thresholds=charts.thresholds(points),
         drift=charts.drift(weeks),
     )
 
 
-def simulation(session: Session, client_id: UUID, catalog_id: UUID | None, wanted: int | None) -> Simulation:
+def outlook(session: Session, client_id: UUID, catalog_id: UUID | None, wanted: int | None) -> Outlook:
     """What another threshold would change, alone."""
     client = session.get_one(Client, client_id)
     since = observations.window_start()
     judged = [each.judged for each in observations.verdicts(session, since, catalog_id) if each.judged]
     seen = observations.seen(session, since, catalog_id)
-    return _simulation(judged, seen, client.review_threshold, wanted)
+    return _outlook(judged, seen, client.review_threshold, wanted)
 
 
-def _simulation(judged: Sequence[Judged], seen: Sequence[Seen], now: int, wanted: int | None) -> Simulation:
-    today = datetime.now(UTC).date()
-    days = (today - min((each.week for each in seen), default=today)).days + 1
-    return simulate(judged, _scores(seen), days, now=now, threshold=now if wanted is None else wanted)
+def _outlook(judged: Sequence[Judged], seen: Sequence[Seen], now: int, wanted: int | None) -> Outlook:
+    moment, threshold = datetime.now(UTC), now if wanted is None else wanted
+    days = (moment - min((each.first for each in seen), default=moment)).total_seconds() / 86_400
+    low, high = sorted((now, threshold))
+    return Outlook(
+        simulate(judged, _scores(seen), days, now=now, threshold=threshold),
+        products=sum(each.products for each in seen if low <= each.shown < high),
+        days=days,
+    )
 
 
 def _scores(seen: Sequence[Seen]) -> dict[int, int]:

@@ -30,7 +30,7 @@ def show() -> ResponseReturnValue:
     return render_template(
         "calibration/page.html",
         figures=figures,
-        simulation=figures.simulation,
+        outlook=figures.outlook,
         threshold=figures.threshold,
         catalog_id=catalog_id,
         charts=charts,
@@ -39,6 +39,8 @@ def show() -> ResponseReturnValue:
         min_sure=MIN_SURE,
         days=observations.WINDOW_DAYS,
         enough_to_draw=page.ENOUGH_TO_DRAW,
+        enough_to_foretell=page.ENOUGH_TO_FORETELL,
+        days_to_foretell=page.DAYS_TO_FORETELL,
     )
 
 
@@ -50,9 +52,15 @@ def simulation() -> ResponseReturnValue:
     if not request.headers.get("HX-Request"):
         return redirect(url_for("calibration.show", catalog=catalog_id, threshold=_wanted()), 303)
     viewer = current_viewer()
-    found = page.simulation(db.session(), viewer.client_id, catalog_id, _wanted())
+    found = page.outlook(db.session(), viewer.client_id, catalog_id, _wanted())
     client = db.session.get_one(Client, viewer.client_id)
-    return render_template("calibration/_simulation.html", simulation=found, threshold=client.review_threshold)
+    return render_template(
+        "calibration/_simulation.html",
+        outlook=found,
+        threshold=client.review_threshold,
+        enough_to_foretell=page.ENOUGH_TO_FORETELL,
+        days_to_foretell=page.DAYS_TO_FORETELL,
+    )
 
 
 @bp.post("/threshold")

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import column, func, select, table
 from sqlalchemy.orm import Session
 
 from webapp.access.models import User
@@ -13,6 +13,16 @@ from webapp.learning.models import Correction, Rule, RuleState, RuleUse
 PAGE = 25
 SHOWN = 3
 """Products named with each rule, of either kind."""
+# In words of SQL: products belong to a room beside this one.
+_PRODUCTS = table("products", column("id"), column("name"), column("code"))
+
+
+class Named(NamedTuple):
+    """A product that a rule names."""
+
+    id: UUID
+    name: str | None
+    code: str | None
 
 
 class RuleCard(NamedTuple):
@@ -29,8 +39,8 @@ class RuleCard(NamedTuple):
     decided_by: str | None
     decided_at: datetime | None
     created_at: datetime
-    made_by: list[UUID]
-    changed: list[UUID]
+    made_by: list[Named]
+    changed: list[Named]
     uses: int
 
 
@@ -71,7 +81,7 @@ def page(
     return cards, rules[-1].id if len(rows) > PAGE else None
 
 
-def _made_by(session: Session, rules: list[Rule]) -> dict[int, list[UUID]]:
+def _made_by(session: Session, rules: list[Rule]) -> dict[int, list[Named]]:
     """The newest products whose correction each rule stands on."""
     same = (
         (Correction.key_kind == Rule.key_kind)
@@ -87,16 +97,20 @@ def _made_by(session: Session, rules: list[Rule]) -> dict[int, list[UUID]]:
         .where(Rule.id.in_([rule.id for rule in rules]))
         .subquery()
     )
-    found: dict[int, list[UUID]] = {}
-    for rule_id, product_id in session.execute(
-        select(placed.c.id, placed.c.product_id).where(placed.c.place <= SHOWN).order_by(placed.c.id, placed.c.place)
+    found: dict[int, list[Named]] = {}
+    for rule_id, *product in session.execute(
+        select(placed.c.id, *_PRODUCTS.c)
+        .join(_PRODUCTS, _PRODUCTS.c.id == placed.c.product_id)
+        .where(placed.c.place <= SHOWN)
+        .order_by(placed.c.id, placed.c.place)
     ):
-        if product_id not in found.setdefault(rule_id, []):
-            found[rule_id].append(product_id)
+        named = Named(*product)
+        if named not in found.setdefault(rule_id, []):
+            found[rule_id].append(named)
     return found
 
 
-def _changed(session: Session, rules: list[Rule]) -> tuple[dict[int, list[UUID]], dict[int, int]]:
+def _changed(session: Session, rules: list[Rule]) -> tuple[dict[int, list[Named]], dict[int, int]]:
     """The newest products that each rule changed, and how many runs it changed in all."""
     place = func.row_number().over(partition_by=RuleUse.rule_id, order_by=RuleUse.created_at.desc()).label("place")
     many = func.count().over(partition_by=RuleUse.rule_id).label("many")
@@ -105,10 +119,15 @@ def _changed(session: Session, rules: list[Rule]) -> tuple[dict[int, list[UUID]]
         .where(RuleUse.rule_id.in_([rule.id for rule in rules]))
         .subquery()
     )
-    found: dict[int, list[UUID]] = {}
+    found: dict[int, list[Named]] = {}
     uses: dict[int, int] = {}
-    for row in session.execute(select(placed).where(placed.c.place <= SHOWN).order_by(placed.c.place)):
-        found.setdefault(row.rule_id, []).append(row.product_id)
+    for row in session.execute(
+        select(placed.c.rule_id, placed.c.many, *_PRODUCTS.c)
+        .join(_PRODUCTS, _PRODUCTS.c.id == placed.c.product_id)
+        .where(placed.c.place <= SHOWN)
+        .order_by(placed.c.place)
+    ):
+        found.setdefault(row.rule_id, []).append(Named(row.id, row.name, row.code))
         uses[row.rule_id] = row.many
     return found, uses
 

@@ -13,9 +13,15 @@ from webapp.catalog import pricing
 from webapp.catalog.pricing import Ruled
 from webapp.database import db, transaction
 from webapp.errors import NotFound
-from webapp.pricing import forms, preview
+from webapp.pricing import floors, forms, preview
 
 bp = Blueprint("pricing", __name__, url_prefix="/pricing")
+
+
+@bp.app_template_global("too_low")
+def too_low(product_id: UUID) -> floors.TooLow | None:
+    """For pages with a product's price: what speaks against it."""
+    return floors.too_low(db.session(), product_id)
 
 
 @bp.get("")

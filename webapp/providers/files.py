@@ -15,9 +15,10 @@ from webapp.audit.models import AuditEntry
 from webapp.audit.services import Actor
 from webapp.database import transaction
 from webapp.phases import offers_csv, sales_csv
-from webapp.phases.offers_csv import OffersFile
+from webapp.phases.offers_csv import OffersFile, TableError
 from webapp.providers import own_sales
 from webapp.providers.imports import Tally, import_offers
+from webapp.providers.rates import DatedRates
 
 LATEST = 10
 
@@ -34,10 +35,30 @@ class _Rehearsed(Exception):
 
 
 def read(kind: Kind, data: bytes, now: datetime, source: str, currency: str) -> OffersFile:
-    """What the file holds. `source`: where offers come from whose rows do not say. Raises TableError."""
+    """What the file holds. `source`: where offers come from whose rows do not say. Raises TableError, also where there
+    are no rows: a file that was saved too early would else pass for one that was taken in."""
     if kind is Kind.SALES:
-        return sales_csv.parse(data, now, own_sales.SOURCE, currency)
-    return offers_csv.parse(data, now, source, currency)
+        found = sales_csv.parse(data, now, own_sales.SOURCE, currency)
+    else:
+        found = offers_csv.parse(data, now, source, currency)
+    if not found.rows_read:
+        raise TableError("The file has a header and no rows below it, so there is nothing to take in.")
+    return found
+
+
+class Unrated(NamedTuple):
+    """Rows in money without an exchange rate of their day, which therefore do not count, and which money that is."""
+
+    rows: int
+    currencies: tuple[str, ...]
+
+
+def unrated(found: OffersFile, currency: str) -> Unrated:
+    """How many of a file's rows cannot be compared with prices in `currency`. One query at most."""
+    money = {(row.currency, row.seen_at.date()) for row in found.rows if row.currency != currency}
+    lacking = money - DatedRates().into(currency, money).keys()
+    lines = {row.line for row in found.rows if (row.currency, row.seen_at.date()) in lacking}
+    return Unrated(len(lines), tuple(sorted({each for each, _ in lacking})))
 
 
 def take_in(

@@ -1,5 +1,6 @@
 """Where offers come from, and files of offers and own sales taken in by admins."""
 
+import hashlib
 from datetime import UTC, datetime
 from pathlib import PurePath
 
@@ -17,12 +18,11 @@ from webapp.limits import limit, viewer_key
 from webapp.phases.offers_csv import OffersFile, TableError
 from webapp.providers import files, rates, sources
 from webapp.providers.files import Kind
+from webapp.providers.reasons import by_reason
 from webapp.work import circuits
 
 bp = Blueprint("offers", __name__, url_prefix="/offers")
 
-SHOWN = 100
-"""So many problems of a file are told one by one."""
 NAME_LENGTH = 200
 
 
@@ -37,7 +37,8 @@ def overview() -> ResponseReturnValue:
 @needs(Role.ADMIN)
 @limit("60/hour", viewer_key)
 def take_in() -> ResponseReturnValue:
-    """Take in a file: its good rows, with the bad ones named. With `only_check` nothing is written."""
+    """Take in a file: its good rows, with the bad ones named. With `only_check` nothing is written. `checked`: what was
+    checked before, of which this is to be the very same."""
     form = Form.of(request.form, "kind", "source")
     try:
         kind = Kind(form.values["kind"])
@@ -53,17 +54,40 @@ def take_in() -> ResponseReturnValue:
     with reading() as session:  # and nothing stays open while the file is read
         currency = session.get_one(Client, viewer.client_id).currency
     source = cut(form.values["source"], NAME_LENGTH) or PurePath(name).stem
+    data = sent.read()
+    mark = _mark(kind, source, data)
+    if request.form.get("checked", mark) != mark:
+        form.errors["file"] = _("This is not what was checked: the file or what is said about it has changed.")
+        return _page(form)
     try:
-        found = files.read(kind, sent.read(), datetime.now(UTC), source, currency)
+        found = files.read(kind, data, datetime.now(UTC), source, currency)
     except TableError as error:
         form.errors["file"] = str(error)
         return _page(form)
     only_check = bool(request.form.get("only_check"))
     tally = files.take_in(viewer.client_id, kind, name, found, current_actor(), rehearse=only_check)
-    if only_check or found.problem_count:
-        return _page(form, found=found, tally=tally, file_name=name, only_check=only_check)
+    unrated = files.unrated(found, currency)
+    if only_check or found.problem_count or unrated.rows:
+        # The file is still chosen where the browser did not leave the page.
+        still_chosen = only_check and bool(request.headers.get("HX-Request"))
+        return _page(
+            form,
+            found=found,
+            tally=tally,
+            file_name=name,
+            only_check=only_check,
+            checked=mark if still_chosen else "",
+            reasons=by_reason(found.problems),
+            unrated=unrated,
+            currency=currency,
+        )
     flash(ngettext("%(num)s row was taken in.", "%(num)s rows were taken in.", found.rows_read), "success")
     return redirect(url_for("offers.overview"), 303)
+
+
+def _mark(kind: Kind, source: str, data: bytes) -> str:
+    """The same for the same file with the same words about it."""
+    return hashlib.sha256(f"{kind}\n{source}\n".encode() + data).hexdigest()
 
 
 def _page(form: Form, found: OffersFile | None = None, **result: object) -> ResponseReturnValue:
@@ -74,7 +98,6 @@ def _page(form: Form, found: OffersFile | None = None, **result: object) -> Resp
         form=form,
         found=found,
         result=result,
-        shown=SHOWN,
         sources=sources.configured(),
         away={circuit.name for circuit in circuits.overview(session)},
         newest_rate=newest_rate,
