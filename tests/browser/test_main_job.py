@@ -102,7 +102,7 @@ def test_an_unsure_product_is_reviewed_to_its_end(page: Page, tmp_path: Path) ->
     expect_no_reload(page)
     address = page.url
     page.get_by_role("link", name="Review", exact=True).last.click()
-    page.get_by_label("Name").fill("Hand-made bowl, blue")
+    page.get_by_role("textbox", name="Name").fill("Hand-made bowl, blue")
     page.get_by_label("Brand").fill("Nobody")
     page.get_by_role("radio", name="Used", exact=True).check(force=True)
     page.get_by_role("button", name=re.compile("confirm", re.IGNORECASE)).click()
