@@ -176,8 +176,9 @@ class Peer:
 class Stage:
     """A running hub and what a test does with it."""
 
-    def __init__(self, path: Path, hub: Hub) -> None:
+    def __init__(self, path: Path, hub: Hub, thread: threading.Thread) -> None:
         self.path = path
+        self.thread = thread
         self.hub = hub
         self.renderer: Peer | None = None
         self.peers: list[Peer] = []
@@ -251,7 +252,7 @@ def make_stage(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
         hub = Hub(wire.listen(path), limits)
         thread = threading.Thread(target=hub.run, daemon=True)
         thread.start()
-        running.append((Stage(path, hub), thread))
+        running.append((Stage(path, hub, thread), thread))
         return running[-1][0]
 
     yield make

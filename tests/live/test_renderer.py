@@ -454,6 +454,7 @@ def test_the_renderer_finds_the_next_hub(world, make_stage):
         world.open(stream).read_until(head=0)
         world.stage.hub.stop()
         wait_until(lambda: not renderer.hub.is_welcome)
+        world.stage.thread.join(20)  # its connections end a moment before it does
         again = hub_module.Hub(wire.listen(world.stage.path))
         thread = threading.Thread(target=again.run, daemon=True)
         thread.start()
