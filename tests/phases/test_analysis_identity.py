@@ -311,6 +311,12 @@ def test_printed_digits_make_a_doubtful_code_believed():
     assert "printed digits say the same" in answer.number.evidence[0].says
 
 
+def test_a_shops_label_that_is_known_and_the_makers_number_are_one_product():
+    shops = full("0020000000123")
+    known = msgspec.structs.replace(BOTTLE, gtin14=shops)
+    assert found(code(shops), code(NUMBER), label=BOTTLE_LABEL, known=(known,)).rivals == 0
+
+
 def test_digits_in_pieces_under_the_bars_are_put_together():
     row = [
         TextLine(photo_id="p1", text=text, confidence=90, box=Box(left=left, top=0.8, width=0.1, height=0.03))

@@ -13,9 +13,11 @@ from webapp.audit.models import AuditEntry
 from webapp.catalog.models import Product
 from webapp.database import db, transaction
 from webapp.learning.models import Correction, Rule
-from webapp.phases.facts import Field
+from webapp.phases.calibration.decisions import rightness
+from webapp.phases.facts import Evidence, Field
 from webapp.pipeline import services as pipeline
 from webapp.pipeline import settling
+from webapp.pipeline.corrections import shown
 from webapp.pipeline.models import PhaseName, Run, RunState
 from webapp.review import forms
 from webapp.review.models import Review
@@ -219,3 +221,50 @@ def test_staff_and_other_clients_may_not(client, sign_in, done):  # noqa: F811
     stranger_client = factories.make_client()
     stranger = sign_in(factories.make_member(stranger_client, "reviewer"), stranger_client)
     assert correct(stranger, done, BETTER, "any").status_code == 404
+
+
+@pytest.fixture
+def guessing(app, client):  # noqa: F811
+    """Sure of the product, with a guess at its model; everything is audited."""
+    app.config["PHASE_ENGINES"][PhaseName.ANALYSIS] = f"{__name__}.with_a_guess"
+    with transaction() as session:
+        session.merge(client).audit_percent = 100
+
+
+def with_a_guess(photos, hints, reference, report, **_more):
+    return msgspec.structs.replace(judging.found(90), model=Field(value="485D", confidence=35))
+
+
+def test_a_guess_that_is_left_where_it_stands_is_no_error(reviewer, guessing, make_run):  # noqa: F811
+    run = make_run()
+    answer_bells()
+    reviewer.submit(f"/reviews/{run.id}/decision", SAME)
+    review = db.session.execute(select(Review).where(Review.run_id == run.id)).scalar_one()
+    assert (review.decision, review.before["model"]) == ("confirmed", None)
+    assert rightness(review.before, review.after)[1] is True
+    assert corrections() == {}
+    assert latest(run.product_id).id == run.id
+
+
+def test_an_audit_that_is_taken_back_leaves_a_later_correction(reviewer, guessing, make_run):  # noqa: F811
+    run = make_run()
+    answer_bells()
+    reviewer.submit(f"/reviews/{run.id}/decision", SAME)
+    correct(reviewer, run, BETTER)
+    reviewer.submit(f"/reviews/{run.id}/decision/return", {})
+    product = fresh(Product, run.product_id)
+    assert (product.brand, product.size) == ("Acme Foods", "1.7 l")
+    assert "brand" in product.fixed_fields
+
+
+def test_a_size_that_stood_at_the_desk_stays_with_another_name():
+    record = Evidence(kind="catalog", says="The catalog has it.")
+    found = msgspec.structs.replace(judging.found(90), size=Field(value="500 ml", confidence=90, evidence=(record,)))
+    renamed = {**dict.fromkeys(settling.SETTLED_FIELDS), "name": "Toaster", "size": "500 ml"}
+    assert settling.settle(found, renamed, "she").size.value == "500 ml"
+    assert settling.settle(found, {"name": "Toaster"}, "she").size.value is None  # nobody was asked about it
+
+
+def test_what_a_product_lacks_that_nobody_settled_is_shown_as_it_was_found(done):
+    found = msgspec.structs.replace(judging.found(90), size=Field(value="500 ml", confidence=90))
+    assert shown(fresh(Product, done.product_id), found)["size"] == "500 ml"

@@ -38,7 +38,7 @@ def note_corrections(
     after: Mapping[str, str | None],
 ) -> None:
     """Keep what a person changed in what the machine found, and propose the rules that this makes frequent enough."""
-    changed = {name: (getattr(found, name).value, value) for name, value in after.items()}
+    changed = {name: (getattr(found, name).claimed, value) for name, value in after.items()}
     rows = [
         {
             "client_id": client_id,

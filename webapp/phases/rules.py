@@ -48,7 +48,7 @@ def ruled(found: Analysis, rulings: Sequence[Ruling]) -> Analysis:
     changes: dict[str, Any] = {}
     for ruling in sorted(rulings, key=lambda rule: (rule.key_kind is not KeyKind.GTIN, rule.id)):
         field: Field = getattr(found, ruling.field)
-        fits = keys.get(ruling.key_kind) == ruling.key_value and field.value == ruling.old
+        fits = keys.get(ruling.key_kind) == ruling.key_value and field.claimed == ruling.old
         if fits and field.written_by != "reviewer" and ruling.field not in changes:
             changes[ruling.field] = _changed(field, ruling)
     if changes and found.assessment is not None:
@@ -59,7 +59,7 @@ def ruled(found: Analysis, rulings: Sequence[Ruling]) -> Analysis:
 
 def used_in(found: Analysis) -> set[str]:
     """The ids of the rules that changed something in the analysis."""
-    fields = (found.name, found.brand, found.model, found.condition, found.gtin)
+    fields = (found.name, found.brand, found.model, found.condition, found.gtin, found.size, found.quantity)
     return {item.record_id for field in fields for item in field.evidence if item.kind == "rule" and item.record_id}
 
 

@@ -35,7 +35,7 @@ def settle(session: Session, run_id: UUID, settled: dict[str, str | None], *, by
     before = corrections.analysis_of(session, run_id)
     if before is None:
         raise Conflict("This run has no findings to check.")
-    is_right = {name: getattr(before, name).value for name in settled} == settled
+    is_right = {name: getattr(before, name).claimed for name in settled} == settled
     run.audit = AuditState.DECIDED
     session.flush()
     _tell(run, newest, NewEvent("run.audited", f"Checked by {by_name}: {'right' if is_right else 'corrected'}"))

@@ -81,6 +81,15 @@ def values_of(product: Any) -> Values:
     return {name: value.value if name == "condition" and value else value for name, value in values.items()}
 
 
+def shown(product: Any, found: Analysis) -> Values:
+    """What the product is, for the form; what nobody settled and it lacks, as it was found."""
+    values = values_of(product)
+    for name, value in values.items():
+        if value is None and settling.column_of(name) not in product.fixed_fields:
+            values[name] = getattr(found, name).trusted
+    return values
+
+
 def mark_of(product: Any) -> str:
     """Tells whether what a person looked at is still so. What the machine writes besides (price, texts) counts not."""
     return fingerprint("settled", sorted(values_of(product).items()))

@@ -60,10 +60,9 @@ _OF_RECORD = ("category", "size", "quantity")
 
 
 def _came_along(found: Analysis, values: dict[str, str | None], name: str) -> bool:
-    """Whether a value is the other product's record's, and the person only left it as it stood."""
+    """Whether a value is the other product's record's, and nobody was asked about it."""
     field: Field = getattr(found, name)
-    is_of_record = any(item.kind in ("catalog", "offer") for item in field.evidence)
-    return is_of_record and values.get(name, field.value) == field.value
+    return name not in values and any(item.kind in ("catalog", "offer") for item in field.evidence)
 
 
 def _is_another(found: Analysis, values: dict[str, str | None]) -> bool:

@@ -11,9 +11,6 @@ from webapp.phases.facts import Analysis, Condition, Field
 LIMITS = {"name": 200, "brand": 100, "model": 100, "size": 60}
 FIELDS = (*LIMITS, "condition", "gtin", "quantity")
 _QUANTITY = re.compile(r"[1-9][0-9]{0,3}")
-PROPOSED = 45
-"""Confidence from which what was found stands in its field already; what is less sure is only offered beside it, so
-that nobody confirms a guess by pressing a key."""
 
 
 @dataclass
@@ -84,7 +81,7 @@ def prefill(found: Analysis, product_hints: Mapping[str, str]) -> ReviewForm:
     values: dict[str, str | None] = {}
     for name in FIELDS:
         field: Field = getattr(found, name)
-        values[name] = field.value if field.confidence >= PROPOSED else product_hints.get(name)
+        values[name] = field.claimed or product_hints.get(name)
     return filled(values)
 
 

@@ -128,8 +128,9 @@ def decide(session: Session, run_id: UUID, decision: Decision, *, user_id: UUID,
     fields = {name: getattr(found, name) for name in after}
     before = {name: field.value for name, field in fields.items()}
     # What a model wrote is no claim of ours: it neither proves nor disproves the machine's confidence.
-    claimed = {name: None if field.written_by == "model" else field.value for name, field in fields.items()}
-    decision_word = "confirmed" if before == after else "corrected"
+    claimed = {name: None if field.written_by == "model" else field.claimed for name, field in fields.items()}
+    is_confirmed = {name: field.claimed for name, field in fields.items()} == after
+    decision_word = "confirmed" if is_confirmed else "corrected"
     session.execute(
         _DECIDE,
         {
@@ -185,8 +186,11 @@ def correct(
         .where(Run.product_id == run.product_id, Review.decided_at.is_not(None))
         .order_by(Review.decided_at.desc())
         .limit(1)
+        .with_for_update(of=Review)  # after the product, as everybody locks them
+        .execution_options(populate_existing=True)
     ).scalar_one_or_none()
     if review is not None:
+        review.replaced = None  # an audit that is taken back opens again, and leaves the correction as it is
         review.after, review.decision = after, "confirmed" if review.before == after else "corrected"
     audit.record(
         actor,
@@ -207,6 +211,7 @@ def take_back_audit(session: Session, run_id: UUID, *, user_id: UUID, actor: Act
         Conflict: there is no decision (any more), or somebody has changed the product since.
     """
     run = _require(session, run_id)
+    corrections.locked(session, run_id)  # before the review, as everybody locks them
     review = session.execute(
         select(Review).where(Review.run_id == run_id).with_for_update().execution_options(populate_existing=True)
     ).scalar_one_or_none()

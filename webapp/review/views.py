@@ -114,7 +114,7 @@ def correct(run_id: UUID) -> ResponseReturnValue:
     viewer = current_viewer()
     form, decision = parse(request.form)
     if decision is None:
-        return _desk(run_id, form), 422
+        return _desk(run_id, form, request.form.get("seen")), 422
     try:
         with transaction() as session:
             is_changed = services.correct(
@@ -153,7 +153,7 @@ def _threshold(client_id: UUID) -> int:
     return db.session.get_one(Client, client_id).review_threshold
 
 
-def _desk(run_id: UUID, form: ReviewForm | None) -> str:
+def _desk(run_id: UUID, form: ReviewForm | None, seen: str | None = None) -> str:
     viewer, session = current_viewer(), db.session()
     run = cards.card(session, run_id)
     product = subjects.product(session, run.product_id) if run else None
@@ -163,7 +163,7 @@ def _desk(run_id: UUID, form: ReviewForm | None) -> str:
     kept, item = session.get_one(Run, run_id), session.get_one(Product, run.product_id)
     place = services.place(session, run_id, among_audits=kept.audit is not None)
     way = _way(kept)
-    fill = filled(corrections.values_of(item)) if way is Way.CORRECT else prefill(analysis, kept.hints)
+    fill = filled(corrections.shown(item, analysis)) if way is Way.CORRECT else prefill(analysis, kept.hints)
     return render_template(
         "review/desk.html",
         run=run,
@@ -172,7 +172,7 @@ def _desk(run_id: UUID, form: ReviewForm | None) -> str:
         analysis=analysis,
         form=form or fill,
         way=way,
-        seen=corrections.mark_of(item),
+        seen=seen or corrections.mark_of(item),
         audit_percent=kept.audit_percent,
         position=place.position,
         total=place.total,

@@ -93,7 +93,7 @@ def other_products(read: Sequence[Number], chosen: Number | None) -> list[Number
     """Numbers that were surely read and are not the chosen one's (without one: the first's) product: neither that, nor
     a case of it, which has its digits in its own number, nor a shop's own label."""
     trusted = [number for number in read if number.is_sure and not number.restricted]
-    ours = chosen or (trusted[0] if trusted else None)
+    ours = chosen if chosen and not chosen.restricted else trusted[0] if trusted else None
     found = {_item(number): number for number in trusted if ours is not None and _item(number) != _item(ours)}
     return list(found.values())
 

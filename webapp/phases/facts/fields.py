@@ -43,6 +43,10 @@ class Alternative(Fact, frozen=True, kw_only=True):
 TRUST = 60
 """Confidence from which a value that no person has seen may be used for more than to be shown."""
 
+PROPOSED = 45
+"""Confidence from which a value is claimed: it stands in its field at the desk. What is less sure is only offered
+beside it, so that nobody confirms a guess by pressing a key, and is no error if it is left."""
+
 
 class Field(Fact, frozen=True, kw_only=True):
     """A found value. `value=None` with evidence means: looked for and not found.
@@ -60,3 +64,8 @@ class Field(Fact, frozen=True, kw_only=True):
     def trusted(self) -> str | None:
         """The value, where it is at least TRUST sure."""
         return self.value if self.confidence >= TRUST else None
+
+    @property
+    def claimed(self) -> str | None:
+        """The value, where it is at least PROPOSED sure."""
+        return self.value if self.confidence >= PROPOSED else None
