@@ -45,6 +45,7 @@
 
   const becomeLive = () => {
     isLive = true;
+    hasEnded = false; // a socket that was on its way when its user signed in again
     tries = 0;
     freshAt = Date.now();
     clearTimeout(pollTimer);
