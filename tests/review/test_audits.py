@@ -10,6 +10,7 @@ from sqlalchemy import select
 from tests import factories
 from tests.pipeline import judging
 from tests.pipeline.conftest import answer_bells, client, fresh, make_run  # noqa: F401 - fixtures
+from tests.review.conftest import latest
 from webapp.audit.models import AuditEntry
 from webapp.audit.services import Actor
 from webapp.catalog.models import Product
@@ -41,19 +42,6 @@ def drawn(all_drawn, make_run):  # noqa: F811
     run = make_run()
     answer_bells()
     return fresh(Run, run.id)
-
-
-@pytest.fixture
-def reviewer(client, sign_in):  # noqa: F811
-    user = factories.make_member(client, "reviewer")
-    browser = sign_in(user, client)
-    browser.user = user
-    return browser
-
-
-def latest(product_id):
-    db.session.expire_all()
-    return db.session.execute(select(Run).where(Run.product_id == product_id, Run.is_latest)).scalar_one()
 
 
 def test_the_draw_is_fair_and_cannot_be_thrown_again():

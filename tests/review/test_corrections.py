@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from tests import factories
 from tests.pipeline import judging
 from tests.pipeline.conftest import answer_bells, client, fresh, make_run  # noqa: F401 - fixtures
+from tests.review.conftest import latest
 from webapp.audit.models import AuditEntry
 from webapp.catalog.models import Product
 from webapp.database import db, transaction
@@ -49,25 +50,12 @@ def waiting(judged, make_run):  # noqa: F811
     return fresh(Run, run.id)
 
 
-@pytest.fixture
-def reviewer(client, sign_in):  # noqa: F811
-    user = factories.make_member(client, "reviewer")
-    browser = sign_in(user, client)
-    browser.user = user
-    return browser
-
-
 def seen(browser, run):
     return re.search(r'name="seen" value="([^"]+)"', browser.get(f"/reviews/{run.id}").text)[1]
 
 
 def correct(browser, run, values, mark=None):
     return browser.submit(f"/reviews/{run.id}/correction", {**values, "seen": mark or seen(browser, run)})
-
-
-def latest(product_id):
-    db.session.expire_all()
-    return db.session.execute(select(Run).where(Run.product_id == product_id, Run.is_latest)).scalar_one()
 
 
 def corrections():
@@ -134,6 +122,34 @@ def test_a_proposed_rule_goes_when_a_correction_under_it_is_changed(reviewer, ju
     correct(reviewer, latest(runs[0].product_id), {**BETTER, "brand": "Acme"})
     db.session.expire_all()
     assert db.session.execute(brand).scalar_one() == 0
+
+
+def test_a_correction_after_a_plain_confirmation_is_learned(reviewer, waiting):
+    reviewer.submit(f"/reviews/{waiting.id}/decision", SAME)
+    assert corrections() == {}
+    answer_bells()
+    correct(reviewer, latest(waiting.product_id), BETTER)
+    assert corrections()["brand", "gtin"] == ("Acme", "Acme Foods")
+    assert corrections()["brand", "brand"] == ("Acme", "Acme Foods")
+    answer_bells()
+    correct(reviewer, latest(waiting.product_id), SAME)
+    assert ("brand", "gtin") not in corrections()
+
+
+def test_a_proposed_rule_goes_when_a_product_of_two_corrected_runs_says_otherwise(reviewer, judged, make_run):  # noqa: F811
+    runs = [make_run() for _ in range(3)]
+    answer_bells()
+    for run in runs:
+        correct(reviewer, run, BETTER)
+    answer_bells()
+    again = latest(runs[0].product_id)
+    with transaction() as session:
+        kept = session.execute(select(Correction).where(Correction.run_id == runs[0].id)).scalars()
+        columns = ("client_id", "product_id", "field", "old", "new", "key_kind", "key_value")
+        session.add_all([Correction(run_id=again.id, **{name: getattr(row, name) for name in columns}) for row in kept])
+    correct(reviewer, again, {**BETTER, "brand": "Acme"})
+    db.session.expire_all()
+    assert not db.session.execute(select(Rule).where(Rule.new == "Acme Foods")).scalars().all()
 
 
 def test_a_decision_that_was_a_slip_is_changed_and_with_it_what_calibration_learns(reviewer, waiting):

@@ -28,14 +28,6 @@ def waiting(app, client, make_run):  # noqa: F811
     return runs
 
 
-@pytest.fixture
-def reviewer(client, sign_in):  # noqa: F811
-    user = factories.make_member(client, "reviewer")
-    browser = sign_in(user, client)
-    browser.user = user
-    return browser
-
-
 def test_the_queue_is_longest_waiting_first_and_says_why(reviewer, waiting):
     page = reviewer.get("/reviews").text
     first, second = (page.index(str(run.id)) for run in waiting)

@@ -75,44 +75,43 @@ _PROPOSE = text("""
     ON CONFLICT DO NOTHING
 """)
 _RETRACT = text("""
-    DELETE FROM rules r USING corrections gone
-    WHERE gone.run_id = :run_id AND r.state = 'proposed'
-      AND (r.client_id, r.key_kind, r.key_value, r.field)
-        = (gone.client_id, gone.key_kind, gone.key_value, gone.field)
-      AND r.old IS NOT DISTINCT FROM gone.old AND r.new IS NOT DISTINCT FROM gone.new
+    DELETE FROM rules r
+    WHERE r.client_id = :client_id AND r.state = 'proposed'
       AND (SELECT count(DISTINCT c.product_id) FROM corrections c
            WHERE (c.client_id, c.key_kind, c.key_value, c.field) = (r.client_id, r.key_kind, r.key_value, r.field)
-             AND c.old IS NOT DISTINCT FROM r.old AND c.new IS NOT DISTINCT FROM r.new
-             AND c.run_id <> :run_id) < :times
+             AND c.old IS NOT DISTINCT FROM r.old AND c.new IS NOT DISTINCT FROM r.new) < :times
 """)
 
 
-def forget_corrections(session: Session, run_id: UUID) -> None:
+def forget_corrections(session: Session, client_id: UUID, run_id: UUID) -> None:
     """A decision was taken back: its corrections go, and proposals that stood on them."""
-    session.execute(_RETRACT, {"run_id": run_id, "times": TIMES})
+    _one_at_a_time(session, client_id)
     session.execute(delete(Correction).where(Correction.run_id == run_id))
+    session.execute(_RETRACT, {"client_id": client_id, "times": TIMES})
 
 
-def revise_corrections(session: Session, client_id: UUID, product_id: UUID, after: Mapping[str, str | None]) -> None:
+def revise_corrections(
+    session: Session, client_id: UUID, product_id: UUID, after: Mapping[str, str | None]
+) -> set[str]:
     """A person changed what had been settled of a product: its corrections of these fields say what holds now, and
-    those that say no more than the machine did go."""
+    those that say no more than the machine did go. Returns the fields of which there were any."""
     _one_at_a_time(session, client_id)
     rows = list(
         session.execute(
             select(Correction).where(Correction.product_id == product_id, Correction.field.in_(list(after)))
         ).scalars()
     )
-    runs = {row.run_id for row in rows}
-    for run_id in runs:
-        session.execute(_RETRACT, {"run_id": run_id, "times": TIMES})
+    fields, runs = {row.field for row in rows}, {row.run_id for row in rows}
     for row in rows:
         if after[row.field] == row.old:
             session.delete(row)
         else:
             row.new = after[row.field]
     session.flush()
+    session.execute(_RETRACT, {"client_id": client_id, "times": TIMES})
     for run_id in runs:
         session.execute(_PROPOSE, {"run_id": run_id, "times": TIMES})
+    return fields
 
 
 def _one_at_a_time(session: Session, client_id: UUID) -> None:

@@ -1,9 +1,11 @@
 """The review desk: who looks at what, and decisions, on runs that wait and on those drawn for an audit."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
@@ -14,7 +16,8 @@ from webapp.audit.services import Actor
 from webapp.catalog.models import Product
 from webapp.errors import Conflict, NotFound
 from webapp.learning import services as learning
-from webapp.pipeline import audits, corrections
+from webapp.phases.facts import Analysis, Field
+from webapp.pipeline import audits, corrections, settling
 from webapp.pipeline import services as pipeline
 from webapp.pipeline.models import AuditState, Run, RunState
 from webapp.review.forms import Decision
@@ -174,12 +177,6 @@ def correct(
     found = corrections.correct(session, run_id, after, seen=seen, by=user_id, by_name=user_name)
     if found is None:
         return False
-    machines = {name: value for name, value in after.items() if getattr(found, name).written_by != "reviewer"}
-    settled = {name: value for name, value in after.items() if name not in machines}
-    learning.revise_corrections(session, run.client_id, run.product_id, settled)
-    learning.note_corrections(
-        session, client_id=run.client_id, run_id=run_id, product_id=run.product_id, found=found, after=machines
-    )
     review = session.execute(
         select(Review)
         .join(Run, Run.id == Review.run_id)
@@ -189,6 +186,17 @@ def correct(
         .with_for_update(of=Review)  # after the product, as everybody locks them
         .execution_options(populate_existing=True)
     ).scalar_one_or_none()
+    claims = _before_people(found, (review.before or {}) if review else {})
+    revised = learning.revise_corrections(session, run.client_id, run.product_id, after)
+    fresh = {name: after[name] for name in claims if name in after and name not in revised}
+    learning.note_corrections(
+        session,
+        client_id=run.client_id,
+        run_id=run_id,
+        product_id=run.product_id,
+        found=msgspec.structs.replace(found, **claims),
+        after=fresh,
+    )
     if review is not None:
         review.replaced = None  # an audit that is taken back opens again, and leaves the correction as it is
         review.after, review.decision = after, "confirmed" if review.before == after else "corrected"
@@ -202,6 +210,15 @@ def correct(
         new=after,
     )
     return True
+
+
+def _before_people(found: Analysis, before: Mapping[str, str | None]) -> dict[str, Field]:
+    """What the machine itself claimed, by field: what it found, or, where a person has settled it, what it had claimed
+    when that person decided. Without such a claim a field is left out."""
+    fields = {name: getattr(found, name) for name in settling.SETTLED_FIELDS}
+    claims = {name: field for name, field in fields.items() if field.written_by != "reviewer"}
+    earlier = {name: Field(value=value, confidence=100) for name, value in before.items() if name not in claims}
+    return claims | earlier
 
 
 def take_back_audit(session: Session, run_id: UUID, *, user_id: UUID, actor: Actor) -> None:
@@ -219,7 +236,7 @@ def take_back_audit(session: Session, run_id: UUID, *, user_id: UUID, actor: Act
         raise Conflict("There is no decision to take back (any more).")
     was_corrected = review.decision == "corrected"
     audits.take_back(session, run_id, review.after, review.replaced, was_corrected=was_corrected, by=user_id)
-    learning.forget_corrections(session, run_id)
+    learning.forget_corrections(session, run.client_id, run_id)
     audit.record(
         actor,
         "audit_taken_back",
