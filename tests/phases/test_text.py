@@ -10,6 +10,7 @@ import pytest
 
 from webapp.phases.analysis.pictures import Picture, to_grey
 from webapp.phases.analysis.text import read_text
+from webapp.phases.analysis.turning import Strip, quarter_turns
 
 ROOT = Path(__file__).resolve().parents[2]
 READS_WITH_LITTLE = """
@@ -46,3 +47,32 @@ def test_a_long_strip_is_read_and_its_lines_are_where_they_stand(turned):
     along, across = (1 - line.box.top - line.box.height, line.box.left) if turned else (line.box.left, line.box.top)
     assert 0.62 < along < 0.69
     assert 0.05 < across < 0.4
+
+
+LABEL = ("NORDVIK HERRING", "in mustard sauce", "drained weight two hundred", "keep in a cool place")
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_lines_come_in_reading_order_whichever_way_the_photo_lies(turns):
+    label = np.full((700, 900, 3), 235, np.uint8)
+    for row, line in enumerate(LABEL):
+        cv2.putText(label, line, (60, 120 + 150 * row), cv2.FONT_HERSHEY_SIMPLEX, 1.6, (20, 20, 20), 3)
+    lines = read_text(picture(np.ascontiguousarray(np.rot90(label, -turns))))
+    assert [line.text.replace(" ", "").lower() for line in lines] == [line.replace(" ", "").lower() for line in LABEL]
+
+
+def said(*labels):
+    return lambda strips: [(label, 1.0) for label, _ in zip(labels, strips, strict=True)]
+
+
+def strip(text, width, height):
+    return Strip(text, np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32))
+
+
+def test_where_lines_disagree_or_there_is_but_one_nothing_is_turned():
+    pixels = np.zeros((300, 300, 3), np.uint8)
+    lying, standing = strip("nordvik", 20, 200), strip("herring", 200, 20)
+    assert quarter_turns(pixels, [lying, lying], said("0", "0")) == 1
+    assert quarter_turns(pixels, [lying, standing], said("0", "0")) == 0
+    assert quarter_turns(pixels, [lying], said("0")) == 0
+    assert quarter_turns(pixels, [lying, lying, strip("12", 20, 200)], said("180", "180")) == 3

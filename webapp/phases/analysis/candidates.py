@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from webapp.phases.analysis.gallery import Resemblance
 from webapp.phases.analysis.numbers import Number
-from webapp.phases.analysis.words import Label, covered, similarity, telling, words
+from webapp.phases.analysis.words import Label, covered, letter_height, similarity, telling, words
 from webapp.phases.facts import Hints, Record, Reference
 from webapp.phases.matching.entry import Entry
 from webapp.phases.matching.judging import Match
@@ -106,7 +106,7 @@ def brand_on_label(label: Label, brands: Sequence[str]) -> list[str]:
         wanted = words(brand)
         if not wanted or not all(label.has(word) for word in wanted) or len("".join(wanted)) < 2:
             continue
-        heights = [line.box.height for line in label.lines if any(Label([line]).has(word) for word in wanted)]
+        heights = [letter_height(line) for line in label.lines if any(Label([line]).has(word) for word in wanted)]
         found.append((max(heights, default=0.0), len("".join(wanted)), brand))
     return [brand for _, _, brand in sorted(found, key=lambda entry: (-entry[0], -entry[1], entry[2]))]
 
@@ -169,5 +169,5 @@ def _queries(label: Label, hints: Hints, reference: Reference) -> list[str]:
     queries = [f"{hints.name or ''} {hints.model or ''}".strip(), joined]
     queries += [f"{brand} {joined}" for brand in brands]
     queries += [text for text in headline if len(telling(text)) > 0]
-    queries += [line.text for line in sorted(label.lines, key=lambda line: -line.box.height) if telling(line.text)]
+    queries += [line.text for line in sorted(label.lines, key=lambda line: -letter_height(line)) if telling(line.text)]
     return [query for query in dict.fromkeys(queries) if query][:MOST_QUERIES]

@@ -11,6 +11,7 @@ import numpy as np
 from webapp.lib import gtin
 from webapp.lib.text import clean
 from webapp.phases.analysis.pictures import Picture, Pixels, Points
+from webapp.phases.analysis.turning import Strip, quarter_turns, reading_order
 from webapp.phases.facts import Box, TextLine
 from webapp.phases.resizing import resized
 
@@ -44,7 +45,7 @@ def engine() -> Any:
 
 
 def read_text(picture: Picture) -> list[TextLine]:
-    """The lines of text on the photo from top to bottom, those with at least LEAST_CONFIDENCE."""
+    """The lines of text on the photo in reading order, whichever way it lies, those with at least LEAST_CONFIDENCE."""
     factor = min(1.0, TEXT_SIDE / max(picture.width, picture.height))
     small = resized(picture.rgb, factor, cv2.INTER_AREA)
     if min(small.shape[:2]) < THINNEST:
@@ -53,6 +54,8 @@ def read_text(picture: Picture) -> list[TextLine]:
     found = engine()(sheet)
     if found.txts is None or found.boxes is None:
         return []
+    strips = [Strip(text, np.asarray(box, dtype=np.float32)) for text, box in zip(found.txts, found.boxes, strict=True)]
+    turns = quarter_turns(sheet, strips, _on_its_head)
     lines = [
         TextLine(
             photo_id=picture.photo_id,
@@ -64,7 +67,13 @@ def read_text(picture: Picture) -> list[TextLine]:
         if clean(text)
     ]
     readable = [line for line in lines if line.confidence >= LEAST_CONFIDENCE]
-    return sorted(readable, key=lambda line: (round(line.box.top, 2), line.box.left))
+    return sorted(readable, key=lambda line: reading_order(line.box, turns))
+
+
+def _on_its_head(strips: list[Pixels]) -> Sequence[tuple[str, float]]:
+    """What the engine's classifier says of each strip: "0" or "180" degrees, and how surely."""
+    said: list[tuple[str, float]] = engine().cls_and_rotate(strips)[1].cls_res
+    return said
 
 
 def _on_sheet(pixels: Pixels) -> tuple[Pixels, Points]:

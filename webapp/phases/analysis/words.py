@@ -135,7 +135,7 @@ class Label:
         """What the label may call the product, in reading order: the most prominent lines of the photo with the tallest
         letters that are no reading matter, each text once. Another photo of it would only say the same again."""
         named = [line for line in self.lines if _is_readable(line) and may_name(line)]
-        first = max(named, key=_letter_height, default=None)
+        first = max(named, key=letter_height, default=None)
         if first is None:
             return []
         shown = [line for line in named if line.photo_id == first.photo_id]
@@ -155,12 +155,12 @@ def may_name(line: TextLine) -> bool:
     return len(said) <= NAME_WORDS and not surely and perhaps < PERHAPS_ENOUGH
 
 
-def _letter_height(line: TextLine) -> float:
+def letter_height(line: TextLine) -> float:
     """Of a line that runs upwards as well."""
     return min(line.box.height, line.box.width)
 
 
 def _tallest(lines: Sequence[TextLine], order: Sequence[TextLine], count: int) -> list[TextLine]:
     """The `count` tallest of the lines in that order, but none below half of the tallest."""
-    tallest = sorted(lines, key=lambda line: -_letter_height(line))[:count]
-    return [line for line in order if line in tallest and _letter_height(line) >= 0.5 * _letter_height(tallest[0])]
+    tallest = sorted(lines, key=lambda line: -letter_height(line))[:count]
+    return [line for line in order if line in tallest and letter_height(line) >= 0.5 * letter_height(tallest[0])]
