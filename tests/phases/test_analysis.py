@@ -4,6 +4,7 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
+from PIL import ImageOps
 
 from tests.phases.photos import Known, as_record, barcode, jpeg, photo, scene, spoiled
 from webapp.phases.analysis import analyse
@@ -85,6 +86,16 @@ def test_an_unknown_product_asks_a_person_and_says_why():
     assert found.name.value is not None
     assert found.name.confidence <= 40
     assert found.gtin.value is None
+
+
+def test_a_mirror_image_is_read_all_the_same_and_its_uploader_told():
+    upright = scene(barcode(NUMBER), lines=LABEL)
+    found = analyse([photo(ImageOps.mirror(upright))], Hints(), Known(BOTTLE), quiet)
+    assert found.name.value == BOTTLE.name
+    assert found.gtin.value == f"0{NUMBER}"
+    assert "mirrored" in found.photos[0].problems
+    assert "mirror image" in found.photos[0].says
+    assert "mirrored" not in analyse([photo(upright)], Hints(), Known(BOTTLE), quiet).photos[0].problems
 
 
 def test_a_barcode_that_is_expected_and_missing_is_asked_for_and_only_then():

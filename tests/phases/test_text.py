@@ -21,7 +21,7 @@ from webapp.phases.analysis.pictures import Picture, to_grey
 from webapp.phases.analysis.text import read_text
 width, height = map(int, sys.argv[1:])
 rgb = np.full((height, width, 3), 255, np.uint8)
-print(read_text(Picture("a", rgb, to_grey(rgb))))
+print(read_text(Picture("a", rgb, to_grey(rgb))).lines)
 """
 
 
@@ -42,7 +42,7 @@ def test_a_long_strip_is_read_and_its_lines_are_where_they_stand(turned):
     strip = np.full((90, 900, 3), 255, np.uint8)
     cv2.putText(strip, "NORDVIK", (600, 62), cv2.FONT_HERSHEY_SIMPLEX, 1.5, (0, 0, 0), 3)
     rgb = np.ascontiguousarray(np.rot90(strip)) if turned else strip
-    (line,) = read_text(picture(rgb))
+    (line,) = read_text(picture(rgb)).lines
     assert line.text == "NORDVIK"
     along, across = (1 - line.box.top - line.box.height, line.box.left) if turned else (line.box.left, line.box.top)
     assert 0.62 < along < 0.69
@@ -52,13 +52,31 @@ def test_a_long_strip_is_read_and_its_lines_are_where_they_stand(turned):
 LABEL = ("NORDVIK HERRING", "in mustard sauce", "drained weight two hundred", "keep in a cool place")
 
 
-@pytest.mark.parametrize("turns", range(4))
-def test_lines_come_in_reading_order_whichever_way_the_photo_lies(turns):
-    label = np.full((700, 900, 3), 235, np.uint8)
+def label():
+    pixels = np.full((700, 900, 3), 235, np.uint8)
     for row, line in enumerate(LABEL):
-        cv2.putText(label, line, (60, 120 + 150 * row), cv2.FONT_HERSHEY_SIMPLEX, 1.6, (20, 20, 20), 3)
-    lines = read_text(picture(np.ascontiguousarray(np.rot90(label, -turns))))
-    assert [line.text.replace(" ", "").lower() for line in lines] == [line.replace(" ", "").lower() for line in LABEL]
+        cv2.putText(pixels, line, (60, 120 + 150 * row), cv2.FONT_HERSHEY_SIMPLEX, 1.6, (20, 20, 20), 3)
+    return pixels
+
+
+def run_together(lines):
+    return [line.replace(" ", "").lower() for line in lines]
+
+
+@pytest.mark.parametrize("is_mirrored", [False, True])
+@pytest.mark.parametrize("turns", range(4))
+def test_lines_come_in_reading_order_whichever_way_the_photo_lies(turns, is_mirrored):
+    rgb = np.rot90(label(), -turns)
+    found = read_text(picture(np.ascontiguousarray(rgb[:, ::-1] if is_mirrored else rgb)))
+    assert run_together(line.text for line in found.lines) == run_together(LABEL)
+    assert found.is_mirrored is is_mirrored
+
+
+def test_lines_of_a_mirror_image_are_where_they_stand_on_it():
+    first = read_text(picture(label())).lines[0].box
+    other = read_text(picture(np.ascontiguousarray(label()[:, ::-1]))).lines[0].box
+    assert other.left + other.width == pytest.approx(1 - first.left, abs=0.02)
+    assert other.top == pytest.approx(first.top, abs=0.02)
 
 
 def said(*labels):

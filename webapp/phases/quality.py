@@ -48,10 +48,11 @@ SENTENCES = {
     "glare": "Light reflects on the item: tilt it a little.",
     "small": "The photo is too small to read a label: go closer or use a higher resolution.",
     "cut_off": "The label goes on beyond the edge of the photo: step back until all of it shows.",
+    "mirrored": "The photo is a mirror image: take it with the back camera, or switch mirroring off.",
     "bars_unread": "The bars could not be read: go closer, hold the camera level with them and take them again.",
     "no_barcode": "No barcode could be read: turn the item until its bars show, sharp and whole, and take them too.",
 }
-"""By problem; the last three are found only by reading (see analysis/framing)."""
+"""By problem; the last four are found only by reading (see analysis/framing)."""
 PENALTIES = {
     "blank": 100,
     "blurred": 40,
@@ -60,6 +61,7 @@ PENALTIES = {
     "glare": 10,
     "small": 30,
     "cut_off": 15,
+    "mirrored": 30,
     "bars_unread": 10,
     "no_barcode": 0,
 }

@@ -29,7 +29,7 @@ from webapp.phases.facts import (
     TextLine,
 )
 from webapp.phases.matching.matchers import Matcher, Rules
-from webapp.phases.quality import judge
+from webapp.phases.quality import also, judge
 
 PHOTOS_END = 86.0
 """Percent at which all photos are read."""
@@ -104,7 +104,10 @@ def _read_photo(photo: Photo, seen: Seen, report: Report, start: float, span: fl
     if codes.bars_seen:
         seen.bars_on.append(photo.id)
     report(start + 0.4 * span, f"{which}: reading the text")
-    seen.lines += read_text(picture)
+    reading = read_text(picture)
+    seen.lines += reading.lines
+    if reading.is_mirrored:
+        seen.qualities[-1] = also(seen.qualities[-1], "mirrored")
     seen.small.append((photo.id, small(picture.rgb)))
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from webapp.lib import gtin
 from webapp.lib.text import clean
 from webapp.phases.analysis.pictures import Picture, Pixels, Points
-from webapp.phases.analysis.turning import Strip, quarter_turns, reading_order
+from webapp.phases.analysis.turning import Strip, mirrored, quarter_turns, reading_order
 from webapp.phases.facts import Box, TextLine
 from webapp.phases.resizing import resized
 
@@ -24,6 +24,12 @@ THINNEST = 8
 """Pixels of the shorter side below which no letter is left to be read."""
 THREADS = 2
 LEAST_CONFIDENCE = 50
+SURE = 0.9
+"""Score, 0..1, from which a line was surely read."""
+LEAST_LETTERS, MIRRORED_SURE, MIRRORED_MORE = 8, 0.5, 3
+"""A photo with so many letters, of which less than this share was surely read, may be a mirror image. It is one where
+its mirror image has more than so many times as many that are sure. Of 181 photos 20 are read twice so, none is called
+mirrored, and of their mirror images 148 are."""
 DIGITS = re.compile(r"(?<!\d)\d[\d ]{6,16}\d(?!\d)")
 ISBN = re.compile(r"\bISBN(?:[- ]?1[03])?[:\s]*((?:97[89][- ]?)?\d[\d -]{7,13}[\dXx])(?![\dXx])", re.IGNORECASE)
 """What is called an ISBN, with its hyphens: ten signs, or thirteen."""
@@ -44,30 +50,63 @@ def engine() -> Any:
     )
 
 
-def read_text(picture: Picture) -> list[TextLine]:
-    """The lines of text on the photo in reading order, whichever way it lies, those with at least LEAST_CONFIDENCE."""
+class Reading(NamedTuple):
+    """The lines of text on a photo. `is_mirrored`: they were read on its mirror image."""
+
+    lines: list[TextLine]
+    is_mirrored: bool = False
+
+
+class _Found(NamedTuple):
+    """What the engine found on a sheet: texts, their scores 0..1, and their corners in its pixels."""
+
+    texts: Sequence[str]
+    scores: Sequence[float]
+    corners: Sequence[Points]
+
+    @property
+    def letters(self) -> int:
+        return sum(map(len, self.texts))
+
+    @property
+    def sure_letters(self) -> int:
+        return sum(len(text) for text, score in zip(self.texts, self.scores, strict=True) if score >= SURE)
+
+
+def read_text(picture: Picture) -> Reading:
+    """The lines of text on the photo in reading order, whichever way it lies, those with at least LEAST_CONFIDENCE.
+
+    Of a mirror image, boxes say where the lines are on the photo as it is.
+    """
     factor = min(1.0, TEXT_SIDE / max(picture.width, picture.height))
     small = resized(picture.rgb, factor, cv2.INTER_AREA)
     if min(small.shape[:2]) < THINNEST:
-        return []
+        return Reading([])
     sheet, corner = _on_sheet(np.ascontiguousarray(small[:, :, ::-1]))
+    found, is_mirrored = _found_on(sheet), False
+    if found.letters >= LEAST_LETTERS and found.sure_letters < MIRRORED_SURE * found.letters:
+        mirror = np.ascontiguousarray(sheet[:, ::-1])
+        other = _found_on(mirror)
+        if other.sure_letters >= LEAST_LETTERS and other.sure_letters > MIRRORED_MORE * found.sure_letters:
+            found, sheet, is_mirrored = other, mirror, True
+    turns = quarter_turns(sheet, [Strip(*each) for each in zip(found.texts, found.corners, strict=True)], _on_its_head)
+    lines = []
+    for text, score, corners in zip(found.texts, found.scores, found.corners, strict=True):
+        confidence = round(100 * score)
+        if confidence >= LEAST_CONFIDENCE and clean(text):
+            as_is = corners * (-1, 1) + (sheet.shape[1], 0) if is_mirrored else corners
+            box = picture.box((as_is - corner) / factor)
+            line = TextLine(photo_id=picture.photo_id, text=clean(text), confidence=confidence, box=box)
+            lines.append((reading_order(mirrored(box) if is_mirrored else box, turns), line))
+    return Reading([line for _, line in sorted(lines, key=lambda entry: entry[0])], is_mirrored)
+
+
+def _found_on(sheet: Pixels) -> _Found:
     found = engine()(sheet)
     if found.txts is None or found.boxes is None:
-        return []
-    strips = [Strip(text, np.asarray(box, dtype=np.float32)) for text, box in zip(found.txts, found.boxes, strict=True)]
-    turns = quarter_turns(sheet, strips, _on_its_head)
-    lines = [
-        TextLine(
-            photo_id=picture.photo_id,
-            text=clean(text),
-            confidence=round(100 * float(score)),
-            box=picture.box((np.asarray(box, dtype=np.float32) - corner) / factor),
-        )
-        for text, score, box in zip(found.txts, found.scores, found.boxes, strict=True)
-        if clean(text)
-    ]
-    readable = [line for line in lines if line.confidence >= LEAST_CONFIDENCE]
-    return sorted(readable, key=lambda line: reading_order(line.box, turns))
+        return _Found((), (), ())
+    corners = [np.asarray(box, dtype=np.float32) for box in found.boxes]
+    return _Found(found.txts, [float(score) for score in found.scores], corners)
 
 
 def _on_its_head(strips: list[Pixels]) -> Sequence[tuple[str, float]]:

@@ -1,4 +1,4 @@
-"""Which way the text on a photo runs. People photograph a box as it lies; EXIF says how the phone was held, not that."""
+"""Which way the text on a photo runs: EXIF says how the phone was held, not how the box lay."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -47,6 +47,11 @@ def reading_order(box: Box, turns: int) -> tuple[float, float]:
     right, bottom = box.left + box.width, box.top + box.height
     down, along = ((box.top, box.left), (1 - right, box.top), (1 - bottom, 1 - right), (box.left, 1 - bottom))[turns]
     return round(down, 2), along
+
+
+def mirrored(box: Box) -> Box:
+    """Where it lies on the mirror image, left and right exchanged."""
+    return Box(left=1 - box.left - box.width, top=box.top, width=box.width, height=box.height)
 
 
 def _tells(strip: Strip) -> bool:
