@@ -28,9 +28,10 @@ from webapp.pipeline import cards, log, parts
 passwords.hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # the real one costs 50 ms on purpose
 
 # Deleting the few rows of a test takes a millisecond, truncating 160. Runs go first: they hold on to streams and work.
-EMPTY_TABLES = ("runs", "clients", "users", "audit", "workers", "circuits", "pauses", "exchange_rates")
+SHARED_TABLES = ("users", "audit", "workers", "circuits", "pauses", "exchange_rates", "reference_catalogs")
+EMPTY_TABLES = ("runs", "clients", *SHARED_TABLES)
 EMPTY = "; ".join(f"DELETE FROM {table}" for table in EMPTY_TABLES)
-EMPTY_FOR_SURE = "TRUNCATE clients, users, audit, workers, circuits, pauses, exchange_rates CASCADE"
+EMPTY_FOR_SURE = f"TRUNCATE clients, {', '.join(SHARED_TABLES)} CASCADE"
 
 
 # --- servers and databases --------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from webapp.access.forms import Form
 from webapp.access.models import Client, Membership, Role, User
 from webapp.audit.services import SYSTEM
 from webapp.calibration.commands import fit_calibration_command
+from webapp.catalog.commands import forget_reference_command, import_reference_command
 from webapp.catalog.models import Catalog
 from webapp.config import Config
 from webapp.database import db, tenant, transaction
@@ -41,6 +42,8 @@ def init_app(app: Flask) -> None:
         import_offers_command,
         import_sales_command,
         import_rates_command,
+        import_reference_command,
+        forget_reference_command,
         fit_calibration_command,
         train_matcher_command,
     )

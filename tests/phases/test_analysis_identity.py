@@ -94,6 +94,16 @@ def test_a_strong_vote_with_its_record_needs_no_words():
     assert found(code(decoders=("opencv", "zbar", "zxing")), label=back_of_package).weight.confidence >= 80
 
 
+def test_a_number_of_a_reference_catalog_names_the_product_and_says_where_it_is_from():
+    known = msgspec.structs.replace(BOTTLE, source="reference", origin="Everything ever bottled")
+    answer = found(code(), label=BOTTLE_LABEL, known=(known, LAMP))
+    assert 80 <= answer.weight.confidence < found(code(), label=BOTTLE_LABEL).weight.confidence
+    says = [item.says for item in fields.name_field(answer, Hints()).evidence]
+    assert any("The reference catalog “Everything ever bottled” has the barcode" in one for one in says)
+    in_store = msgspec.structs.replace(known, gtin14=full("0201234500001"))
+    assert found(code(in_store.gtin14), known=(in_store,)).best is None  # its number means something else in each shop
+
+
 def test_words_that_do_not_show_the_record_make_a_weaker_vote_unsure():
     answer = found(code(), label=LAMP_LABEL)
     assert answer.weight.confidence < 80

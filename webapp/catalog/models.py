@@ -185,3 +185,46 @@ class Photo(Base):
     quality_says: Mapped[str] = mapped_column(server_default="")
     replaced_by: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ReferenceCatalog(Base):
+    """Known products that belong to the installation: every client's analysis looks them up, nobody sells them.
+
+    `product_count`: how many there were after the last import."""
+
+    __tablename__ = "reference_catalogs"
+    __table_args__ = (UniqueConstraint("name"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str]
+    product_count: Mapped[int] = mapped_column(server_default=text("0"))
+    imported_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ReferenceProduct(Base):
+    """One product of a reference catalog. `key`: its number, else a fingerprint of what it is called."""
+
+    __tablename__ = "reference_products"
+    __table_args__ = (
+        UniqueConstraint("catalog_id", "key"),
+        CheckConstraint("gtin14 ~ '^[0-9]{14}$'", name="gtin14"),
+        Index("ix_reference_products_gtin14", "gtin14"),
+        Index(
+            "ix_reference_products_search_text",
+            "search_text",
+            postgresql_using="gin",
+            postgresql_ops={"search_text": "gin_trgm_ops"},
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    catalog_id: Mapped[UUID] = mapped_column(ForeignKey("reference_catalogs.id", ondelete="CASCADE"))
+    key: Mapped[str]
+    name: Mapped[str]
+    brand: Mapped[str | None]
+    model: Mapped[str | None]
+    gtin14: Mapped[str | None]
+    category: Mapped[str | None]
+    search_text: Mapped[str] = mapped_column(
+        Computed("lower(name || ' ' || coalesce(brand, '') || ' ' || coalesce(model, ''))", persisted=True)
+    )

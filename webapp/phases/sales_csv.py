@@ -78,7 +78,8 @@ def parse(data: bytes, now: datetime, source: str, currency: str | None = None) 
         if seen[sale.key] > 1:
             sale = msgspec.structs.replace(sale, key=fingerprint(sale.key, seen[sale.key]))
         rows[sale.key] = sale
-    return offers_csv.summed_up(table, places, rows.values(), [*problems, *reader.warnings], rejected, repeated)
+    told = offers_csv.about(table, places, [*problems, *reader.warnings], rejected)
+    return OffersFile(rows=tuple(rows.values()), rows_repeated=repeated, **told)
 
 
 class _SalesReader(RowReader):

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from webapp import storage
 from webapp.catalog import photos
+from webapp.catalog import reference as references
 from webapp.catalog import services as catalog
 from webapp.database import reading
 from webapp.errors import CircuitOpen
@@ -21,25 +22,31 @@ from webapp.work.lease import Lease
 
 
 class ClientReference:
-    """`phases.facts.Reference` over catalog and offers. Each look-up is a short read; none is left open."""
+    """`phases.facts.Reference` over the client's catalogs, the installation's reference catalogs, and offers.
+
+    Each look-up is a short read; none is left open.
+    """
 
     def __init__(self, product_id: UUID) -> None:
         self._product_id = product_id
         self._brands: Sequence[str] | None = None
 
     def by_gtin(self, gtin14: str) -> Sequence[Record]:
-        """Catalog records, then offers, with this GTIN; the product in hand is not its own witness."""
+        """Records with this GTIN: the catalogs', the reference catalogs', the offers'; the product in hand is not its
+        own witness."""
         with reading() as session:
             return [
                 *catalog.find_by_gtin(session, gtin14, exclude=self._product_id),
+                *references.find_by_gtin(session, gtin14),
                 *providers.find_by_gtin(session, gtin14),
             ]
 
     def search(self, text: str, limit: int = 20) -> Sequence[Record]:
-        """Records whose name resembles the text: the catalog's first, then the offers'."""
+        """Records whose name resembles the text: the catalogs' first, then the reference catalogs' and the offers'."""
         with reading() as session:
             return [
                 *catalog.search(session, text, limit=limit, exclude=self._product_id),
+                *references.search(session, text, limit=limit),
                 *providers.search(session, text, limit=limit),
             ]
 

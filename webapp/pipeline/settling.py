@@ -62,7 +62,7 @@ _OF_RECORD = ("category", "size", "quantity")
 def _came_along(found: Analysis, values: dict[str, str | None], name: str) -> bool:
     """Whether a value is the other product's record's, and nobody was asked about it."""
     field: Field = getattr(found, name)
-    return name not in values and any(item.kind in ("catalog", "offer") for item in field.evidence)
+    return name not in values and any(item.kind in ("catalog", "reference", "offer") for item in field.evidence)
 
 
 def _is_another(found: Analysis, values: dict[str, str | None]) -> bool:

@@ -124,12 +124,6 @@ def _report(file: Path, read: OffersFile, tally: Tally, kind: Kind) -> Iterator[
 
 def _lines(problems: Iterable[Problem], count: int) -> Iterator[str]:
     shown = list(problems)[:SHOWN]
-    yield from map(_line, shown)
+    yield from (problem.told for problem in shown)
     if count > len(shown):
         yield f"… and {count - len(shown)} more of the kind."
-
-
-def _line(problem: Problem) -> str:
-    place = f"line {problem.line}" + (f", column {problem.column}" if problem.column else "")
-    value = f", “{problem.value}”" if problem.value else ""
-    return f"{'Rejected' if problem.rejected else 'Note'}: {place}{value}: {problem.says}"

@@ -46,7 +46,7 @@ def _known(candidate: Candidate) -> Evidence:
     if candidate.same_photo:
         says = f"The very same photo belongs to “{record.name}”, which a person settled."
         return Evidence(kind="photo", says=says, weight=0.9, record_id=record.id)
-    where = "The catalog" if record.source == "catalog" else _offer(record)
+    where = _where(record)
     by = (
         f"has the barcode {gtin.written(number.gtin14)}"
         if number
@@ -59,6 +59,12 @@ def _known(candidate: Candidate) -> Evidence:
     says = f"{where} {by}: “{record.name}”" + (f", {_details(record)}." if _details(record) else ".")
     weight = 0.9 if number else 0.5
     return Evidence(kind=record.source, says=says, weight=weight, record_id=record.id, link=record.link)
+
+
+def _where(record: Record) -> str:
+    if record.source == "catalog":
+        return "The catalog"
+    return f"The reference catalog “{record.origin}”" if record.source == "reference" else _offer(record)
 
 
 def _offer(record: Record) -> str:

@@ -54,7 +54,7 @@ def known_by_barcode(
     """A record carries the number that was read. `against`: another record that the label names in full."""
     # Of 316 codes that were read on open photos one was wrong, and that one no record had.
     confidence, reasons = (93 if number.confidence >= 95 else 90 if number.confidence >= 85 else 84), []
-    if candidate.record.source == "offer":
+    if candidate.record.source != "catalog":
         confidence -= 4
     if candidate.on_label >= AGREES:
         confidence += 6

@@ -15,7 +15,7 @@ class Box(Fact, frozen=True, kw_only=True):
 class Evidence(Fact, frozen=True, kw_only=True):
     """One reason to believe a value.
 
-    `kind`: `barcode`, `text`, `hint`, `catalog`, `offer`, `photo`, `reviewer`, `model` or `rule`.
+    `kind`: `barcode`, `text`, `hint`, `catalog`, `reference`, `offer`, `photo`, `reviewer`, `model` or `rule`.
     `says`: one short sentence for a person. `weight`: how much it counts, 0..1.
     `record_id`: the catalog record or offer behind it; `link`: that offer's web address.
     `photo_id` and `box`: where on which photo.

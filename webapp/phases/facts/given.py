@@ -41,9 +41,11 @@ class Hints(Fact, frozen=True, kw_only=True):
 
 
 class Record(Fact, frozen=True, kw_only=True):
-    """A known product: from the client's catalogs (`source='catalog'`) or from an offer (`source='offer'`).
+    """A known product: from the client's catalogs (`source='catalog'`), from a reference catalog of the installation
+    (`'reference'`), or from an offer (`'offer'`).
 
-    Of an offer: where it stands (`origin`), its web address, and when it was seen last.
+    `origin`: the reference catalog's name, or where an offer stands; of an offer also its web address, and when it was
+    seen last.
     """
 
     source: str
@@ -69,10 +71,10 @@ class ReferencePhoto(Fact, frozen=True, kw_only=True):
 
 
 class Reference(Protocol):
-    """The client's own knowledge, looked up by analysis."""
+    """What is known of products, looked up by analysis."""
 
     def by_gtin(self, gtin14: str) -> Sequence[Record]:
-        """Records with exactly this GTIN, catalog before offers."""
+        """Records with exactly this GTIN, catalogs before offers."""
 
     def by_digits(self, pieces: Sequence[str]) -> Sequence[Record]:
         """Records whose GTIN contains one of these rows of digits."""

@@ -18,6 +18,7 @@ left out:
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from webapp.lib import csv_table, dates, money
 from webapp.lib.csv_table import Table, TableError
@@ -26,17 +27,17 @@ from webapp.phases.facts import Fact
 from webapp.phases.offers_csv import columns
 from webapp.phases.offers_csv.rows import OfferRow, Problem, RowError, RowReader, Settings
 
-__all__ = ["OfferRow", "OffersFile", "Problem", "TableError", "parse"]
+__all__ = ["OfferRow", "OffersFile", "Problem", "TableError", "TableFile", "parse"]
 
 MAX_PROBLEMS = 1000
 """So many problems are listed; all are counted."""
 
 
-class OffersFile(Fact, frozen=True, kw_only=True):
-    """What a file holds. Each of `rows_read` rows is in `rows` (as one offer, or two with a list price), rejected, or
-    a repetition of an earlier one. `columns`: for each field the headers it was taken from; `ignored`: the others."""
+class TableFile(Fact, frozen=True, kw_only=True):
+    """What became of the rows of a file: each of `rows_read` was taken, rejected, or repeats an earlier one.
 
-    rows: tuple[OfferRow, ...]
+    `columns`: for each field the headers it was taken from; `ignored`: the others."""
+
     problems: tuple[Problem, ...]
     problem_count: int
     rows_read: int
@@ -46,6 +47,12 @@ class OffersFile(Fact, frozen=True, kw_only=True):
     ignored: tuple[str, ...]
     encoding: str
     delimiter: str
+
+
+class OffersFile(TableFile, frozen=True, kw_only=True):
+    """What a file holds; a row is one offer, or two with a list price."""
+
+    rows: tuple[OfferRow, ...]
 
 
 def parse(
@@ -89,38 +96,33 @@ def parse(
             problems.append(
                 Problem(line=row.line, column="", value=cut(offers[0].title, 80), says=says, rejected=False)
             )
-    return summed_up(table, places, rows.values(), [*problems, *reader.warnings], rejected, repeated)
+    told = about(table, places, [*problems, *reader.warnings], rejected)
+    return OffersFile(rows=tuple(rows.values()), rows_repeated=repeated, **told)
 
 
-def summed_up(
-    table: Table,
-    places: Mapping[str, Sequence[int]],
-    rows: Iterable[OfferRow],
-    problems: Iterable[Problem],
-    rejected: int,
-    repeated: int,
-) -> OffersFile:
-    """What a table came to, its problems in the order of its lines."""
+def about(
+    table: Table, places: Mapping[str, Sequence[int]], problems: Iterable[Problem], rejected: int
+) -> dict[str, Any]:
+    """What a TableFile says of its table, but for `rows_repeated`; problems in the order of its lines."""
     ordered = sorted(problems, key=lambda problem: problem.line)
     taken = {place for found in places.values() for place in found}
-    return OffersFile(
-        rows=tuple(rows),
-        problems=tuple(ordered[:MAX_PROBLEMS]),
-        problem_count=len(ordered),
-        rows_read=len(table.rows),
-        rows_rejected=rejected,
-        rows_repeated=repeated,
-        columns={field: tuple(table.header[place] for place in found) for field, found in places.items()},
-        ignored=tuple(name for place, name in enumerate(table.header) if place not in taken),
-        encoding=table.encoding,
-        delimiter=table.delimiter,
-    )
+    return {
+        "problems": tuple(ordered[:MAX_PROBLEMS]),
+        "problem_count": len(ordered),
+        "rows_read": len(table.rows),
+        "rows_rejected": rejected,
+        "columns": {field: tuple(table.header[place] for place in found) for field, found in places.items()},
+        "ignored": tuple(name for place, name in enumerate(table.header) if place not in taken),
+        "encoding": table.encoding,
+        "delimiter": table.delimiter,
+    }
 
 
-def require(table: Table, places: Mapping[str, Sequence[int]], *prices: str) -> None:
-    """Refuse a table without a title, or without any of these columns of prices. Raises TableError."""
-    lacks = [] if "title" in places else ["“title”"]
-    lacks += [] if any(name in places for name in prices) else ["“price”"]
+def require(table: Table, places: Mapping[str, Sequence[int]], *prices: str, title: str = "title") -> None:
+    """Refuse a table without a title (called as people would), or without any of these columns of prices, if some are
+    named. Raises TableError."""
+    lacks = [] if "title" in places else [f"“{title}”"]
+    lacks += [] if not prices or any(name in places for name in prices) else ["“price”"]
     if lacks:
         found = ", ".join(f"“{cut(name, 40)}”" for name in table.header[:12])
         raise TableError(f"The header needs {' and '.join(lacks)}; line {table.header_line} has {found}.")

@@ -57,6 +57,13 @@ class Problem(Fact, frozen=True, kw_only=True):
     says: str
     rejected: bool
 
+    @property
+    def told(self) -> str:
+        """The whole of it, in one line."""
+        place = f"line {self.line}" + (f", column {self.column}" if self.column else "")
+        value = f", “{self.value}”" if self.value else ""
+        return f"{'Rejected' if self.rejected else 'Note'}: {place}{value}: {self.says}"
+
 
 class RowError(Exception):
     """The row can't be taken."""
@@ -77,20 +84,85 @@ class Settings:
     day_comes_first: bool | None
 
 
-class RowReader:
-    """Reads the rows of one table. Warnings (values left out of rows that are taken) collect in `warnings`."""
+class CellReader:
+    """Reads the cells of one table's rows. Warnings (values left out of rows that are taken) collect in `warnings`."""
 
-    def __init__(self, table: Table, places: Mapping[str, Sequence[int]], settings: Settings) -> None:
+    title_is = "title"
+    """What people call the column of that name."""
+
+    def __init__(self, table: Table, places: Mapping[str, Sequence[int]]) -> None:
         self.header = table.header
         self.places = places
-        self.settings = settings
         self.warnings: list[Problem] = []
 
-    def read(self, row: Row) -> list[OfferRow]:
-        """The offers of a row: one, or two when it gives a list price as well. Raises RowError."""
+    def check(self, row: Row) -> None:
+        """Raises RowError where the row's cells can't be trusted."""
         if row.problem:
             raise RowError(Problem(line=row.line, column="", value=cut(" | ".join(row.cells), _SHOWN),
                                    says=f"{row.problem[0].upper()}{row.problem[1:]}.", rejected=True))  # fmt: skip
+
+    def _title(self, row: Row) -> str:
+        title = clean(self._cell(row, "title"))
+        if not any(char.isalnum() for char in title):
+            raise self._error(row, "title", title, f"there is no {self.title_is}; say what it is")
+        if len(title) > MAX_TITLE:
+            raise self._error(
+                row, "title", title, f"the {self.title_is} is longer than {MAX_TITLE} characters; shorten it"
+            )
+        return title
+
+    def _gtin(self, row: Row) -> str | None:
+        text = clean(self._cell(row, "gtin"))
+        if text.startswith('="') and text.endswith('"'):
+            text = text[2:-1]
+        if not text:
+            return None
+        try:
+            return gtin.normalise(text)
+        except gtin.GtinError as error:
+            meant = error.proposal
+            says = (
+                f"Read as {gtin.written(meant)}: a spreadsheet dropped the zeros."
+                if meant
+                else f"Left out: {error.says}"
+            )
+            self._warn(row, "gtin", text, says)
+            return meant
+
+    def _short(self, row: Row, field: str) -> str | None:
+        text = clean(self._cell(row, field))
+        if len(text) > MAX_SHORT:
+            self._warn(row, field, text, f"Left out: it is longer than {MAX_SHORT} characters.")
+            return None
+        return text or None
+
+    def _cell(self, row: Row, field: str) -> str:
+        return next((text for place in self.places.get(field, ()) if (text := row.cells[place]).strip()), "")
+
+    def _problem(self, row: Row, field: str, value: str, says: str, *, rejected: bool) -> Problem:
+        column = next(
+            (self.header[place] for place in self.places.get(field, ()) if not value or row.cells[place].strip()), field
+        )
+        return Problem(line=row.line, column=column, value=cut(value, _SHOWN), says=says, rejected=rejected)
+
+    def _error(self, row: Row, field: str, value: str, says: str) -> RowError:
+        says = f"{says[0].upper()}{says[1:]}."
+        return RowError(self._problem(row, field, value, says, rejected=True))
+
+    def _warn(self, row: Row, field: str, value: str, says: str) -> None:
+        self.warnings.append(self._problem(row, field, value, says, rejected=False))
+
+
+class RowReader(CellReader):
+    """Reads the rows of a file of offers."""
+
+    def __init__(self, table: Table, places: Mapping[str, Sequence[int]], settings: Settings) -> None:
+        super().__init__(table, places)
+        self.settings = settings
+
+    def read(self, row: Row) -> list[OfferRow]:
+        """The offers of a row: one, or two when it gives a list price as well. Raises RowError."""
+        self.check(row)
         title = self._title(row)
         kind = self._kind(row)
         seen_at = self._seen_at(row)
@@ -125,14 +197,6 @@ class RowReader:
             )
             for kind, amount, currency in found
         ]
-
-    def _title(self, row: Row) -> str:
-        title = clean(self._cell(row, "title"))
-        if not any(char.isalnum() for char in title):
-            raise self._error(row, "title", title, "there is no title; say what is offered")
-        if len(title) > MAX_TITLE:
-            raise self._error(row, "title", title, f"the title is longer than {MAX_TITLE} characters; shorten it")
-        return title
 
     def _kind(self, row: Row) -> str:
         text = clean(self._cell(row, "kind")).lower()
@@ -209,50 +273,9 @@ class RowReader:
             raise self._error(row, "condition", text, says)
         return condition
 
-    def _gtin(self, row: Row) -> str | None:
-        text = clean(self._cell(row, "gtin"))
-        if text.startswith('="') and text.endswith('"'):
-            text = text[2:-1]
-        if not text:
-            return None
-        try:
-            return gtin.normalise(text)
-        except gtin.GtinError as error:
-            meant = error.proposal
-            says = (
-                f"Read as {gtin.written(meant)}: a spreadsheet dropped the zeros."
-                if meant
-                else f"Left out: {error.says}"
-            )
-            self._warn(row, "gtin", text, says)
-            return meant
-
     def _link(self, row: Row) -> str | None:
         text = clean(self._cell(row, "link"))
         link = web_link(text)
         if text and link is None:
             self._warn(row, "link", text, "Left out: this is not a web address that begins with https://.")
         return link
-
-    def _short(self, row: Row, field: str) -> str | None:
-        text = clean(self._cell(row, field))
-        if len(text) > MAX_SHORT:
-            self._warn(row, field, text, f"Left out: it is longer than {MAX_SHORT} characters.")
-            return None
-        return text or None
-
-    def _cell(self, row: Row, field: str) -> str:
-        return next((text for place in self.places.get(field, ()) if (text := row.cells[place]).strip()), "")
-
-    def _problem(self, row: Row, field: str, value: str, says: str, *, rejected: bool) -> Problem:
-        column = next(
-            (self.header[place] for place in self.places.get(field, ()) if not value or row.cells[place].strip()), field
-        )
-        return Problem(line=row.line, column=column, value=cut(value, _SHOWN), says=says, rejected=rejected)
-
-    def _error(self, row: Row, field: str, value: str, says: str) -> RowError:
-        says = f"{says[0].upper()}{says[1:]}."
-        return RowError(self._problem(row, field, value, says, rejected=True))
-
-    def _warn(self, row: Row, field: str, value: str, says: str) -> None:
-        self.warnings.append(self._problem(row, field, value, says, rejected=False))
