@@ -64,6 +64,11 @@ WORK_KINDS = {
         facts="webapp.pipeline.tasks.facts_of",
     ),
     "calibration": Kind(perform="webapp.calibration.tasks.fit", failed="webapp.calibration.tasks.fit_failed"),
+    "matching": Kind(
+        perform="webapp.calibration.tasks.learn_matching",
+        failed="webapp.calibration.tasks.learn_matching_failed",
+        deadline_seconds=3600.0,
+    ),
 }
 """Which code does which kind of background work."""
 

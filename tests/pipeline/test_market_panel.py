@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from tests.factories import make_member
@@ -11,7 +12,7 @@ from tests.pipeline.conftest import answer_bells
 from webapp.access.models import Client
 from webapp.database import tenant, transaction
 from webapp.engines import system_engine
-from webapp.phases.facts import Condition, Offer
+from webapp.phases.facts import Condition, Market, Offer
 from webapp.phases.rates_csv import DatedRate
 from webapp.pipeline.models import PhaseName
 from webapp.pipeline.tasks import ENGINES
@@ -60,6 +61,16 @@ def test_the_price_stands_with_its_interval(page):
     shown = page([pen(n, str(20 + n)) for n in range(12)])
     assert "in 90 of 100 cases like this" in shown
     assert "12 of 12 offers used" in shown
+
+
+def test_who_told_which_offers_are_the_same_product_is_said_once(page):
+    shown = page([pen(1, "20"), pen(2, "21")])
+    assert shown.count("was judged by the built-in rules") == 1
+
+
+def test_findings_from_before_it_was_kept_say_nothing_of_it():
+    nothing = {name: {} for name in ("competitive_price", "list_price", "marketplace_price", "brand", "category")}
+    assert msgspec.convert(nothing, Market).judge is None
 
 
 def test_few_offers_promise_no_interval(page):

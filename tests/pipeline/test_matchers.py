@@ -1,22 +1,17 @@
 """Learned matchers in the app: trained by command, kept per client, used by phase 2, refused when unusable."""
 
-import random
 from dataclasses import replace
-from datetime import UTC, datetime
-from decimal import Decimal
 
 import pytest
 
 from tests import factories
-from tests.phases.matching_sets import matching_set, write_set
-from webapp.catalog.models import Catalog, Product
-from webapp.database import db, new_id, reading, tenant, transaction
-from webapp.lib.gtin import check_digit
+from tests.phases.matching_sets import write_set
+from tests.pipeline.settled import settle
+from webapp.database import db, reading, tenant
 from webapp.phases.matching.matchers import Rules
 from webapp.phases.matching.trained import Trained
-from webapp.pipeline import matchers
+from webapp.pipeline import matcher_files, matchers
 from webapp.pipeline.commands import train_matcher_command
-from webapp.providers.models import Offer
 
 
 @pytest.fixture
@@ -40,36 +35,8 @@ def train(app, *arguments):
     return app.test_cli_runner().invoke(train_matcher_command, [str(each) for each in arguments])
 
 
-def gtin(number: int) -> str:
-    body = f"{400000000000 + number:013d}"
-    return body + str(check_digit(body))
-
-
-def settle(client_id, count: int = 40) -> None:
-    """Products that reviewers settled, and offers with their barcodes in other words."""
-    lefts, rights, _ = matching_set(count)
-    with tenant(client_id), transaction() as session:
-        catalog = Catalog(client_id=client_id, name="Goods", is_default=False)
-        session.add(catalog)
-        session.flush()
-        for number, (left, right) in enumerate(zip(lefts, rights, strict=True)):
-            session.add(
-                Product(
-                    id=new_id(), client_id=client_id, catalog_id=catalog.id, name=left.title, brand=left.brand,
-                    gtin14=gtin(number), fixed_fields=["brand", "gtin14", "name"],
-                )
-            )  # fmt: skip
-            session.add(
-                Offer(
-                    id=new_id(), client_id=client_id, source="shop", source_ref=str(number), title=right.title,
-                    model=right.model or None, gtin14=gtin(number), price=Decimal(random.Random(number).randint(5, 90)),
-                    currency="EUR", seen_at=datetime(2026, 5, 1, tzinfo=UTC),
-                )
-            )  # fmt: skip
-
-
 def test_a_fresh_installation_goes_by_the_rules(trader):
-    assert isinstance(matchers.matcher_for(trader), Rules)
+    assert isinstance(matchers.matcher_for(trader)[0], Rules)
 
 
 def test_what_is_trained_from_tables_serves_every_client(app, trader, tmp_path):
@@ -77,7 +44,7 @@ def test_what_is_trained_from_tables_serves_every_client(app, trader, tmp_path):
     done = train(app, tmp_path / "set")
     assert done.exit_code == 0, done.output
     assert "Learned from 180 pairs" in done.output
-    found = matchers.matcher_for(trader)
+    found, _ = matchers.matcher_for(trader)
     assert isinstance(found, Trained)
     assert len(found.source) == 64
 
@@ -91,8 +58,18 @@ def test_what_reviewers_settled_is_learned_from_for_their_client_alone(app, trad
     assert any(pair.same is False for pair in pairs)
     done = train(app, "--client", "harbour-trade")
     assert done.exit_code == 0, done.output
-    assert isinstance(matchers.matcher_for(trader), Trained)
-    assert isinstance(matchers.matcher_for(client_named("Someone Else")), Rules)
+    assert isinstance(matchers.matcher_for(trader)[0], Trained)
+    assert isinstance(matchers.matcher_for(client_named("Someone Else"))[0], Rules)
+
+
+def test_so_many_pairs_are_enough(trader, monkeypatch):
+    """A slot that learns does nothing else."""
+    settle(trader)
+    monkeypatch.setattr(matchers, "PAIRS_LIMIT", 30)
+    with tenant(trader), reading() as session:
+        lefts, _, pairs = matchers.settled_pairs(session)
+    assert len(lefts) < 40
+    assert len(pairs) >= 30
 
 
 def test_too_little_to_learn_from_is_said(app, trader):
@@ -100,14 +77,14 @@ def test_too_little_to_learn_from_is_said(app, trader):
     done = train(app, "--client", "harbour-trade")
     assert done.exit_code == 1
     assert "at least 20 pairs" in done.output
-    assert isinstance(matchers.matcher_for(trader), Rules)
+    assert isinstance(matchers.matcher_for(trader)[0], Rules)
 
 
 def test_an_unusable_file_is_left_aside(trader, caplog):
-    path = matchers.path_of(None)
+    path = matcher_files.path_of(None)
     path.parent.mkdir()
     path.write_bytes(b'{"version":99,"checksum":"","learned":{}}')
-    assert isinstance(matchers.matcher_for(trader), Rules)
+    assert isinstance(matchers.matcher_for(trader)[0], Rules)
     assert "matcher unusable" in caplog.text
 
 

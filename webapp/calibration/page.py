@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.access.models import Client, User
-from webapp.calibration import charts, observations, services
+from webapp.calibration import charts, matching, observations, services
 from webapp.calibration.observations import Seen, Verdict
 from webapp.learning.models import Calibration
 from webapp.phases.calibration import MIN_DECISIONS, MIN_SURE
@@ -120,6 +120,7 @@ class Figures(NamedTuple):
     reliability: charts.Chart
     thresholds: charts.Chart
     drift: charts.Chart
+    matching: matching.Figures
 
     @property
     def is_enough(self) -> bool:
@@ -159,6 +160,7 @@ def figures(session: Session, client_id: UUID, catalog_id: UUID | None, wanted: 
         reliability=charts.reliability(bins),
         thresholds=charts.thresholds(points),
         drift=charts.drift(weeks),
+        matching=matching.figures(session, client_id),
     )
 
 

@@ -1,6 +1,6 @@
 """Fitting: asked for by a button or a command, done by a worker or at once."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
@@ -38,21 +38,33 @@ def ask_for_fit(session: Session, client_id: UUID, catalog_id: UUID, *, user_id:
     catalog = session.get(Catalog, catalog_id)
     if catalog is None:
         raise NotFound("There is no such catalog.")
+    args = {"label": "Calibration", "catalog_id": str(catalog_id), "user_id": str(user_id)}
+    ask_once(session, client_id, kind=KIND, dedup_key=dedup_key(catalog_id), args=args, already="This is being fitted")
+
+
+def ask_once(
+    session: Session, client_id: UUID, *, kind: str, dedup_key: str, args: dict[str, Any], already: str
+) -> None:
+    """Let a worker do something that is done once at a time. `already`: what it is told with who asks meanwhile.
+
+    Raises:
+        Conflict: that is under way already.
+    """
     try:
         with session.begin_nested():
-            stream = create_stream(session, client_id, KIND)
+            stream = create_stream(session, client_id, kind)
             work.create(
                 session,
                 client_id=client_id,
                 stream_id=stream.id,
-                kind=KIND,
+                kind=kind,
                 lane=LANE,
-                args={"label": "Calibration", "catalog_id": str(catalog_id), "user_id": str(user_id)},
+                args=args,
                 ready=True,
-                dedup_key=dedup_key(catalog_id),
+                dedup_key=dedup_key,
             )
     except IntegrityError:
-        raise Conflict("This is being fitted already.") from None
+        raise Conflict(f"{already} already.") from None
 
 
 def dedup_key(catalog_id: UUID) -> str:

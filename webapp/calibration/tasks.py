@@ -1,4 +1,4 @@
-"""What a worker does when somebody asks for a fit."""
+"""What a worker does when somebody asks for a fit, or for learning from reviews."""
 
 import logging
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from webapp.audit.services import Actor
-from webapp.calibration import services
+from webapp.calibration import matching, services
 from webapp.database import transaction
 from webapp.work import services as work
 from webapp.work.lease import Lease
@@ -32,3 +32,13 @@ def fit(lease: Lease) -> None:
 def fit_failed(_session: Session, moved: Moved) -> None:
     """Nothing to tidy up: the calibrator in use stays in use."""
     log.warning("calibration_failed", extra={"work_id": moved.id})
+
+
+def learn_matching(lease: Lease) -> None:
+    """Learn from the client's reviews which names are the same product."""
+    matching.learn(lease, Actor(user_id=UUID(lease.claim.args["user_id"])))
+
+
+def learn_matching_failed(_session: Session, moved: Moved) -> None:
+    """Nothing to tidy up: the matcher in use stays in use."""
+    log.warning("matching_not_learned", extra={"work_id": moved.id})

@@ -1,20 +1,23 @@
-"""How honest the confidence is, what another threshold would cost, and fitting anew."""
+"""How honest the confidence is, what another threshold would cost, who judges names, and learning both anew."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from sqlalchemy.orm import Session
 
 from webapp.access import services as access
 from webapp.access.forms import Form, parse_id
 from webapp.access.guard import current_actor, current_viewer, needs
 from webapp.access.models import Client, Role
-from webapp.calibration import charts, observations, page, services
+from webapp.calibration import charts, matching, observations, page, services
 from webapp.database import db, transaction
 from webapp.errors import Conflict, NotFound
 from webapp.learning import calibrations
 from webapp.phases.calibration import MIN_DECISIONS, MIN_SURE, PROMISE
+from webapp.pipeline import matcher_files
 
 bp = Blueprint("calibration", __name__, url_prefix="/calibration")
 
@@ -30,6 +33,7 @@ def show() -> ResponseReturnValue:
     return render_template(
         "calibration/page.html",
         figures=figures,
+        matching=figures.matching,
         outlook=figures.outlook,
         threshold=figures.threshold,
         catalog_id=catalog_id,
@@ -105,6 +109,59 @@ def choose() -> ResponseReturnValue:
         calibrations.use_calibration(session, _catalog(), number, actor=current_actor())
     flash(_("Changed. It holds for products whose analysis ends from now on."), "success")
     return redirect(url_for("calibration.show", _anchor="fits"), 303)
+
+
+@bp.get("/matching")
+@needs(Role.REVIEWER)
+def matching_now() -> ResponseReturnValue:
+    """Who judges names, as it is now; to htmx while something is being learned."""
+    if not request.headers.get("HX-Request"):
+        return redirect(url_for("calibration.show", _anchor="matching"), 303)
+    return render_template(
+        "calibration/_matching.html", matching=matching.figures(db.session(), current_viewer().client_id)
+    )
+
+
+@bp.post("/matching/lessons")
+@needs(Role.ADMIN)
+def learn_matching() -> ResponseReturnValue:
+    """Let a worker learn from what the client's reviewers settled."""
+    viewer = current_viewer()
+    return _changed_matching(
+        lambda session: matching.ask_to_learn(session, viewer.client_id, user_id=viewer.user_id),
+        _("It is being learned. What came of it will be told here."),
+    )
+
+
+@bp.post("/matching/removal")
+@needs(Role.ADMIN)
+def set_matcher_aside() -> ResponseReturnValue:
+    """Judge names without the client's own matcher."""
+    return _changed_matching(
+        lambda session: matcher_files.set_aside(session, current_viewer().client_id, current_actor()),
+        _("Taken back. It holds for products that are looked at from now on."),
+    )
+
+
+@bp.post("/matching/return")
+@needs(Role.ADMIN)
+def put_matcher_back() -> ResponseReturnValue:
+    """Judge names by the client's former matcher."""
+    return _changed_matching(
+        lambda session: matcher_files.put_back(session, current_viewer().client_id, current_actor()),
+        _("Put back. It holds for products that are looked at from now on."),
+    )
+
+
+def _changed_matching(change: Callable[[Session], None], says: str) -> ResponseReturnValue:
+    try:
+        with transaction() as session:
+            change(session)
+    except Conflict as error:
+        flash(error.message, "warning")
+    else:
+        flash(says, "success")
+    return redirect(url_for("calibration.show", _anchor="matching"), 303)
 
 
 def _catalog() -> UUID:

@@ -7,10 +7,11 @@ import click
 from sqlalchemy import select
 
 from webapp.access.models import Client
-from webapp.audit import services as audit
+from webapp.audit.services import SYSTEM
 from webapp.database import reading, tenant, transaction
 from webapp.engines import system_engine
 from webapp.errors import DomainError, NotFound
+from webapp.pipeline.matcher_files import path_of
 
 if TYPE_CHECKING:
     from webapp.phases.matching.learning import Learned
@@ -34,7 +35,7 @@ def train_matcher_command(folder: Path | None, slug: str | None) -> None:
             learned, path = _from_reviews(slug)
         else:
             learned = matchers.learn_from_tables(folder or Path())
-            path = matchers.keep(learned, None)
+            path = matchers.keep_for_everybody(learned)
     except (BadTable, TooFewPairs) as error:
         raise DomainError(f"Nothing was learned: {error}.") from None
     figures = learned.figures
@@ -55,9 +56,8 @@ def _from_reviews(slug: str) -> "tuple[Learned, Path]":
         raise NotFound(f"There is no client with the short name {slug!r}.")
     with tenant(client_id):
         with reading() as session:
-            learned = matchers.learn_from_reviews(session)
-        path = matchers.keep(learned, client_id)
-        with transaction():
-            details = {"source": learned.source, **learned.figures}
-            audit.record(audit.SYSTEM, "matcher_trained", client_id=client_id, table="products", details=details)
-    return learned, path
+            settled = matchers.settled_pairs(session)
+        learned = matchers.learn_from_reviews(settled)
+        with transaction() as session:
+            matchers.keep_own(session, client_id, learned, SYSTEM)
+    return learned, path_of(client_id)

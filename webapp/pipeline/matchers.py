@@ -1,66 +1,85 @@
-"""Learned matchers: kept as files below `var/matchers`, one for everybody and one for each client that has its own,
-which nobody else's offers are judged by. What reviewers settled is what a client's own is learned from."""
+"""Learned matchers at work: chosen for a client, learned from what its reviewers settled or from tables. A client's own
+judges nobody else's offers. Brings numpy; what is only told of them is in `matcher_files`."""
 
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
-from flask import current_app
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from webapp.audit import services as audit
+from webapp.audit.services import Actor
 from webapp.catalog.models import Product
-from webapp.database import new_id
-from webapp.phases.facts import Offer
+from webapp.phases.facts import Judge, JudgeKind, Offer
 from webapp.phases.market.entries import of_offer
 from webapp.phases.matching.entry import Entry, as_ours
-from webapp.phases.matching.keeping import UnusableMatcher, from_bytes, to_bytes
+from webapp.phases.matching.header import UnusableMatcher
+from webapp.phases.matching.keeping import from_bytes, to_bytes
 from webapp.phases.matching.learning import Learned, learn
 from webapp.phases.matching.matchers import Matcher, Rules
 from webapp.phases.matching.tables import Pair, read_labelled, read_tables, scene_of
 from webapp.phases.matching.trained import Trained
+from webapp.pipeline import matcher_files
+from webapp.pipeline.matcher_files import path_of
 from webapp.providers import services as providers
 
 logger = logging.getLogger(__name__)
 SETTLED_LIMIT = 5_000
 """So many products, the newest, are learned from."""
+PAIRS_LIMIT = 10_000
+"""And about so many pairs, as public sets have. They take a slot about a minute, in which it does nothing else."""
 _RIVALS = 20
 
 
-def matcher_for(client_id: UUID) -> Matcher:
-    """The client's own matcher, else the one for everybody, else the rules."""
-    for path in (path_of(client_id), path_of(None)):
+def matcher_for(client_id: UUID) -> tuple[Matcher, Judge]:
+    """The client's own matcher, else the one for everybody, else the rules; and which of them it is."""
+    for kind, path in ((JudgeKind.OWN, path_of(client_id)), (JudgeKind.EVERYBODY, path_of(None))):
         try:
-            return _loaded(path, path.stat().st_mtime_ns)
-        except FileNotFoundError:
-            continue
+            trained = matcher_files.loaded(path, _trained)
         except UnusableMatcher as error:
             logger.warning("matcher unusable", extra={"path": str(path), "reason": str(error)})
-    return Rules()
-
-
-def path_of(client_id: UUID | None) -> Path:
-    """Where a client's matcher is kept; None: everybody's."""
-    var: Path = current_app.extensions["lotline_config"].var
-    return var / "matchers" / f"{client_id or 'everybody'}.json"
+            continue
+        if trained is not None:
+            return trained, Judge(kind=kind, learned_at=trained.learned_at)
+    return Rules(), Judge(kind=JudgeKind.RULES)
 
 
 @lru_cache(maxsize=8)
-def _loaded(path: Path, _changed: int) -> Trained:
+def _trained(path: Path, _changed: int) -> Trained:
     return Trained(from_bytes(path.read_bytes()))
 
 
-def keep(learned: Learned, client_id: UUID | None) -> Path:
-    """Put the matcher in the place of the one before it, in one step; running slots take it for their next phase."""
-    path = path_of(client_id)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.{new_id()}")
-    fresh.write_bytes(to_bytes(learned))
-    fresh.replace(path)
-    return path
+def keep_for_everybody(learned: Learned) -> Path:
+    """Let the matcher judge for all clients that have none of their own."""
+    return matcher_files.put(to_bytes(learned), None)
+
+
+def keep_own(session: Session, client_id: UUID, learned: Learned, actor: Actor) -> None:
+    """Let the matcher judge the client's names from now on, and write it down; one that is in use stays."""
+    if is_in_use(session, client_id, learned):
+        return
+    audit.record(
+        actor,
+        "matcher_trained",
+        client_id=client_id,
+        table="products",
+        old={"source": matcher_files.own_source(client_id)},
+        new={"source": learned.source},
+        details=learned.figures,
+    )
+    matcher_files.put(to_bytes(learned), client_id)
+
+
+def is_in_use(session: Session, client_id: UUID, learned: Learned) -> bool:
+    """Whether the client's own was learned from the very same pairs: it is the same then. Nobody changes that until the
+    transaction ends."""
+    matcher_files.lock(session, client_id)
+    return matcher_files.own_source(client_id) == learned.source
 
 
 def learn_from_tables(folder: Path) -> Learned:
@@ -74,17 +93,24 @@ def learn_from_tables(folder: Path) -> Learned:
     return learn(scene_of(ours, rights, read_labelled(folder), one_sided=True), datetime.now(UTC)).learned
 
 
-def learn_from_reviews(session: Session) -> Learned:
+class Settled(NamedTuple):
+    """Products that were settled, offers that may be for them, and which of them are."""
+
+    lefts: list[Entry]
+    rights: list[Entry]
+    pairs: list[Pair]
+
+
+def learn_from_reviews(settled: Settled) -> Learned:
     """A matcher learned from what the client's reviewers settled.
 
     Raises:
         TooFewPairs: fewer than 20 offers of settled products, or of others that resemble them.
     """
-    lefts, rights, pairs = settled_pairs(session)
-    return learn(scene_of(lefts, rights, pairs, one_sided=True), datetime.now(UTC)).learned
+    return learn(scene_of(*settled, one_sided=True), datetime.now(UTC)).learned
 
 
-def settled_pairs(session: Session) -> tuple[list[Entry], list[Entry], list[Pair]]:
+def settled_pairs(session: Session) -> Settled:
     """Products whose name and barcode a person settled, beside the offers that may be for them. An offer's barcode
     says which are the same product; the matcher itself never sees barcodes, so it learns to do without."""
     products = session.scalars(
@@ -94,8 +120,12 @@ def settled_pairs(session: Session) -> tuple[list[Entry], list[Entry], list[Pair
         .order_by(Product.id.desc())
         .limit(SETTLED_LIMIT)
     ).all()
-    lefts, rights, pairs = [], {}, []
+    lefts: list[Entry] = []
+    rights: dict[str, Entry] = {}
+    pairs: list[Pair] = []
     for product in products:
+        if len(pairs) >= PAIRS_LIMIT:
+            break
         lefts.append(
             Entry(
                 id=str(product.id),
@@ -108,7 +138,7 @@ def settled_pairs(session: Session) -> tuple[list[Entry], list[Entry], list[Pair
         for offer in _candidates(session, product):
             rights[offer.id] = of_offer(offer)
             pairs.append(Pair(str(product.id), offer.id, offer.gtin14 == product.gtin14))
-    return lefts, list(rights.values()), pairs
+    return Settled(lefts, list(rights.values()), pairs)
 
 
 def _candidates(session: Session, product: Product) -> Iterator[Offer]:

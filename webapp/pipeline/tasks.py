@@ -182,7 +182,7 @@ def _analysis(case: Case, lease: Lease) -> Result:
         for photo in case.photos
     ]
     reference, broker = ClientReference(case.subject.product_id), _broker(case, lease)
-    matcher = matchers.matcher_for(lease.claim.client_id)
+    matcher, _ = matchers.matcher_for(lease.claim.client_id)
     found = _engine(PhaseName.ANALYSIS)(photos, hints, reference, lease.report, matcher=matcher, **asked(broker))
     found = with_experience(found, case.subject.catalog_id, case.threshold)
     found = settling.keep_fixed(found, case.subject)
@@ -196,7 +196,8 @@ def _market(case: Case, lease: Lease) -> Result:
     identity = _identity(case)
     research = _engine(PhaseName.MARKET)
     offers = AskedOffers(lease, sources.configured(), sources.patience_seconds())
-    matcher: Matcher = matchers.matcher_for(lease.claim.client_id)
+    matcher: Matcher
+    matcher, judge = matchers.matcher_for(lease.claim.client_id)
     broker = _broker(case, lease)
     if broker is not None:
         matcher = TieBreaker(matcher, broker)
@@ -209,7 +210,7 @@ def _market(case: Case, lease: Lease) -> Result:
         matcher=matcher,
         rates=DatedRates(),
     )
-    found = msgspec.structs.replace(found, not_asked=tuple(offers.not_asked.values()))
+    found = msgspec.structs.replace(found, not_asked=tuple(offers.not_asked.values()), judge=judge)
     return noted(found, broker), (identity, case.subject.currency, matcher.source)
 
 

@@ -130,6 +130,8 @@ class Work(Base):
             "run_at",
             postgresql_where=text("state IN ('ready', 'running', 'waiting')"),
         ),
+        # What came of what was asked for last, for what is done once at a time.
+        Index("ix_work_last_asked", "client_id", "dedup_key", "id", postgresql_where=text("dedup_key IS NOT NULL")),
         # What lost its worker and waits for another: nearly always nothing.
         Index("ix_work_interrupted", "id", postgresql_where=text("state = 'ready' AND crashes > 0")),
         Index("ix_work_client_stream", "client_id", "stream_id"),

@@ -21,7 +21,16 @@ from webapp.phases.facts.base import Fact, Report
 from webapp.phases.facts.fields import TRUST, Alternative, Box, Evidence, Field
 from webapp.phases.facts.given import Condition, Hints, Photo, Record, Reference, ReferencePhoto
 from webapp.phases.facts.listing import Candidate, Keyword, Listing, ScorePart, Seo, Specific
-from webapp.phases.facts.market import ConditionPrice, Identity, Interval, Market, PricedOffer, SeenPrice
+from webapp.phases.facts.market import (
+    ConditionPrice,
+    Identity,
+    Interval,
+    Judge,
+    JudgeKind,
+    Market,
+    PricedOffer,
+    SeenPrice,
+)
 from webapp.phases.facts.models import Answer, Form, Model, ModelUse, Question
 from webapp.phases.facts.offers import Offer, Offers, PastPrice, Rate, Rates
 
@@ -46,6 +55,8 @@ __all__ = [
     "Hints",
     "Identity",
     "Interval",
+    "Judge",
+    "JudgeKind",
     "Keyword",
     "Listing",
     "Market",

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from decimal import Decimal
+from enum import StrEnum
 
 from webapp.phases.facts.base import Fact
 from webapp.phases.facts.fields import Field
@@ -78,6 +79,22 @@ class SeenPrice(Fact, frozen=True, kw_only=True):
     used: bool
 
 
+class JudgeKind(StrEnum):
+    """Who tells whether two names are the same product: the built-in rules, what was learned for everybody, or what was
+    learned for this client alone."""
+
+    RULES = "rules"
+    EVERYBODY = "everybody"
+    OWN = "own"
+
+
+class Judge(Fact, frozen=True, kw_only=True):
+    """Who told which offers are the same product; when it was learned, unless by the rules."""
+
+    kind: JudgeKind
+    learned_at: datetime | None = None
+
+
 class Market(Fact, frozen=True, kw_only=True):
     """Findings of phase 2. Prices are fields whose value is a decimal string in `currency`; a price that could not
     be found has value None and says so in its evidence. `low`/`high` bound the offers used (the spread). `interval` is
@@ -105,5 +122,7 @@ class Market(Fact, frozen=True, kw_only=True):
     offers: tuple[PricedOffer, ...] = ()
     not_asked: tuple[str, ...] = ()
     """Sources that were away and therefore not asked, by what people call them."""
+    judge: Judge | None = None
+    """Who told which offers are the same product; None: it was not kept."""
     model_notes: tuple[str, ...] = ()
     """Where a language model was to help and did not: why, in sentences."""

@@ -1,6 +1,6 @@
 """What two records have in common and where they contradict, in numbers that a learned matcher weighs.
 
-A feature that cannot be known (no price on one side) is NaN. Changing what a feature means is a new `VERSION`.
+A feature that cannot be known (no price on one side) is NaN. Changing what a feature means is a new `header.VERSION`.
 """
 
 import math
@@ -19,7 +19,6 @@ from webapp.phases.matching.entry import Entry, tokens_of
 from webapp.phases.matching.overlap import overlap
 from webapp.phases.vocabulary import COLOURS
 
-VERSION = 2
 NAN = math.nan
 _LEAST_CODE = 3
 _LONG_WORD = 4

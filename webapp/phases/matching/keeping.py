@@ -4,26 +4,15 @@ import hashlib
 
 import msgspec
 
-from webapp.phases.facts import Fact
-from webapp.phases.matching.features import VERSION
+from webapp.phases.matching.header import Kept, UnusableMatcher, content_of
 from webapp.phases.matching.learning import Learned
-
-
-class UnusableMatcher(ValueError):
-    """The file holds no matcher that this version of the program can use. `str()` says why and what to do."""
-
-
-class _Kept(Fact, frozen=True, kw_only=True):
-    version: int
-    checksum: str
-    learned: msgspec.Raw
 
 
 def to_bytes(learned: Learned) -> bytes:
     """The file's content."""
     inner = msgspec.json.encode(learned)
     return msgspec.json.encode(
-        _Kept(version=learned.version, checksum=hashlib.sha256(inner).hexdigest(), learned=msgspec.Raw(inner))
+        Kept(version=learned.version, checksum=hashlib.sha256(inner).hexdigest(), learned=msgspec.Raw(inner))
     )
 
 
@@ -33,15 +22,8 @@ def from_bytes(data: bytes) -> Learned:
     Raises:
         UnusableMatcher: it was learned with features of another version, was changed since, or is no matcher.
     """
+    content = content_of(data)
     try:
-        kept = msgspec.json.decode(data, type=_Kept)
-        if kept.version != VERSION:
-            raise UnusableMatcher(
-                f"it was learned with features of version {kept.version}, and this program has version {VERSION};"
-                " train it again"
-            )
-        if hashlib.sha256(bytes(kept.learned)).hexdigest() != kept.checksum:
-            raise UnusableMatcher("its content does not fit its checksum: it was changed or cut; train it again")
-        return msgspec.json.decode(kept.learned, type=Learned)
-    except msgspec.DecodeError as error:
-        raise UnusableMatcher(f"it is no learned matcher ({error})") from None
+        return msgspec.json.decode(content, type=Learned)
+    except msgspec.DecodeError:
+        raise UnusableMatcher("its file holds only a part of a matcher") from None

@@ -19,19 +19,26 @@ from webapp.phases.matching.boosting import Floats, Forest, Growth, grow, merged
 from webapp.phases.matching.calibration import Curve, accept_from, best_f1, calibration_error, fit_curve
 from webapp.phases.matching.corpus import Corpus, corpus_of
 from webapp.phases.matching.entry import Entry
-from webapp.phases.matching.features import VERSION, pair_table
+from webapp.phases.matching.features import pair_table
+from webapp.phases.matching.header import LEAST_OF_EACH, VERSION
 from webapp.phases.matching.neighbours import neighbour_table
 from webapp.phases.matching.rivals import partner_table, rival_table
 from webapp.phases.matching.wording import learn_wording, signs, wording_scores
 
 FOLDS = 5
 REPEATS = 2
-LEAST_OF_EACH = 20
 _RANKED_BY = ("title cosine", "gram cosine", "found", "text cosine", "left code begun in right", "ratio")
 
 
 class TooFewPairs(ValueError):
-    """There are not enough labelled pairs of both kinds to learn from."""
+    """There are not enough labelled pairs of both kinds to learn from: so many are `same`, so many `different`."""
+
+    def __init__(self, same: int, different: int) -> None:
+        super().__init__(
+            f"learning wants at least {LEAST_OF_EACH} pairs that are the same and as many that are not;"
+            f" there are {same} and {different}"
+        )
+        self.same, self.different = same, different
 
 
 @dataclass(frozen=True)
@@ -121,8 +128,9 @@ def learn(scene: Scene, now: datetime, *, seed: int = 0, growth: Growth | None =
     growth = growth or Growth()
     known = np.flatnonzero(scene.known)
     labels = scene.labels[known]
-    if min(int(labels.sum()), int((1 - labels).sum())) < LEAST_OF_EACH:
-        raise TooFewPairs(f"learning wants at least {LEAST_OF_EACH} pairs that are the same and as many that are not")
+    same, different = int(labels.sum()), int((1 - labels).sum())
+    if min(same, different) < LEAST_OF_EACH:
+        raise TooFewPairs(same, different)
     folds = [_folds(scene, seed + repeat) for repeat in range(REPEATS)]
     corpus = corpus_of((*scene.lefts, *scene.rights))
     wording, worded = _wording(scene, folds[0])
@@ -147,7 +155,7 @@ def learn(scene: Scene, now: datetime, *, seed: int = 0, growth: Growth | None =
         accept=accept_from(probabilities[known], labels),
         figures={
             "pairs": len(known),
-            "same": int(labels.sum()),
+            "same": same,
             "f1": round(best, 4),
             "ece": round(calibration_error(probabilities[known], labels), 4),
         },

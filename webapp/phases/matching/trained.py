@@ -19,6 +19,7 @@ class Trained:
     def __init__(self, learned: Learned) -> None:
         self._learned = learned
         self.source = learned.source
+        self.learned_at = learned.learned_at
 
     def judge(self, ours: Entry, theirs: Sequence[Entry]) -> list[Match]:
         """All of them together."""
