@@ -67,7 +67,8 @@ def run_with_photos(client, *photos):
         session.add(product)
         session.flush()
         for data in photos:
-            make_photo(product, original_key=storage.write(client.id, data, "jpg").key)
+            key = storage.write(client.id, data, "jpg").key
+            make_photo(product, original_key=key, display_key=key)
         return start_run(
             session, client_id=client.id, product_id=product.id, created_by=None, started_by=None, hints={}
         )
@@ -197,3 +198,14 @@ def test_a_tie_among_offers_is_broken_within_what_was_asked(client, model, use_m
     research = found(run, PhaseName.MARKET)
     assert research.offers_used == used
     assert ("Tiny, a language model" in research.offers[0].why) is bool(used)
+
+
+def test_who_breaks_a_tie_among_offers_is_shown_the_photos(client, model, use_models, market, folder):
+    use_models(model.environ(NAME="Tiny"))
+    set_terms(client, uses=("matching",))
+    model.answers["matching"] = {"same": [1]}
+    add_offers(client, TIED)
+    run_with_photos(client, draw(1, 200, 100))
+    answer_bells()
+    (question,) = model.asked
+    assert [part["type"] for part in question["messages"][1]["content"]] == ["text", "image_url"]

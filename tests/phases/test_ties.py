@@ -3,6 +3,7 @@
 import pytest
 
 from tests.phases.fake_model import FakeModel
+from webapp.phases.facts import Photo
 from webapp.phases.market.ties import MARGIN, MOST_ASKED, TieBreaker
 from webapp.phases.matching.entry import Entry
 from webapp.phases.matching.judging import SAME, Match
@@ -46,10 +47,17 @@ def test_none_and_one_that_was_not_given_change_nothing(same):
     assert broken(matches, same)[0] == matches
 
 
-def test_without_a_tie_nobody_is_asked():
+def test_without_a_tie_nobody_is_asked_and_no_photo_is_read():
     matches = [Match(95, "Same"), OUT, Match(10, "Far")]
     found, model = broken(matches, [1])
     assert (found, model.asked) == (matches, [])
+    TieBreaker(Judge(*matches), model, photos=lambda: pytest.fail("read")).judge(KETTLE, offers(3))
+
+
+def test_the_model_is_shown_the_photos():
+    model, shown = FakeModel({"same": []}), Photo(id="p1", file_name="kettle.jpg", data=b"jpeg")
+    TieBreaker(Judge(Match(79, "Alike")), model, photos=lambda: [shown]).judge(KETTLE, offers(1))
+    assert model.asked[0].photos == (shown,)
 
 
 def test_no_more_than_a_few_are_asked_about_the_nearest_first():

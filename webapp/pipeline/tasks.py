@@ -42,6 +42,7 @@ class PhotoFile(NamedTuple):
     id: UUID
     file_name: str
     original_key: str
+    display_key: str
     sha256: str
 
 
@@ -95,7 +96,7 @@ def run_phase(lease: Lease) -> None:
 _SUBJECT = Statement(f"""
     SELECT runs.*, products.*, catalogs.*, clients.*, phase.id AS phase_id, phase.number,
            (SELECT work_id FROM phases WHERE run_id = runs.id AND number = phase.number + 1) AS next_work_id,
-           (SELECT json_agg(json_build_array(photos.id, file_name, original_key, sha256) ORDER BY position)::text
+           (SELECT json_agg(json_build_array(photos.id, file_name, original_key, display_key, sha256) ORDER BY position)::text
               FROM photos WHERE product_id = runs.product_id AND replaced_by IS NULL) AS photos,
            {findings.AS_COLUMNS}
     FROM phases phase
@@ -200,7 +201,7 @@ def _market(case: Case, lease: Lease) -> Result:
     matcher, judge = matchers.matcher_for(lease.claim.client_id)
     broker = _broker(case, lease)
     if broker is not None:
-        matcher = TieBreaker(matcher, broker)
+        matcher = TieBreaker(matcher, broker, lambda: _shown(case))
     found = research(
         identity,
         offers,
@@ -212,6 +213,14 @@ def _market(case: Case, lease: Lease) -> Result:
     )
     found = msgspec.structs.replace(found, not_asked=tuple(offers.not_asked.values()), judge=judge)
     return noted(found, broker), (identity, case.subject.currency, matcher.source)
+
+
+def _shown(case: Case) -> list[facts.Photo]:
+    """The photos as screens show them: small enough for a light slot."""
+    return [
+        facts.Photo(id=str(photo.id), file_name=photo.file_name, data=storage.read(photo.display_key))
+        for photo in case.photos
+    ]
 
 
 def _seo(case: Case, lease: Lease) -> Result:

@@ -4,13 +4,13 @@ Asked only about offers just below the bar that nothing contradicts; whatever it
 stay out, and one that it takes counts no more than the least that counts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import msgspec
 
 from webapp.lib.text import cut
-from webapp.phases.facts import Model, ModelUse, Question
+from webapp.phases.facts import Model, ModelUse, Photo, Question
 from webapp.phases.matching.entry import Entry
 from webapp.phases.matching.judging import SAME, Match
 from webapp.phases.matching.matchers import Matcher
@@ -19,7 +19,8 @@ MARGIN = 15
 """How far below the bar an offer still may be a tie."""
 MOST_ASKED = 8
 MAX_TOKENS = 120
-_TASK = """Which of the offers are for exactly this product: same brand, model, size, quantity and variant?
+_TASK = """Which of the offers are for exactly this product, which the photos show if there are any: same brand, model, size,
+quantity and variant?
 - same: the numbers of those offers; an empty list if none surely is.
 An accessory, a part or a set is another product."""
 
@@ -31,11 +32,12 @@ class Chosen(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class TieBreaker:
-    """A matcher around another one."""
+    """A matcher around another one. `photos`: gives the product's photos, called only where there is a tie."""
 
-    def __init__(self, matcher: Matcher, model: Model) -> None:
+    def __init__(self, matcher: Matcher, model: Model, photos: Callable[[], Sequence[Photo]] = tuple) -> None:
         self._matcher = matcher
         self._model = model
+        self._photos = photos
 
     @property
     def source(self) -> str:
@@ -53,7 +55,8 @@ class TieBreaker:
             "product": {"name": ours.title, "brand": ours.brand or None, "model": ours.model or None},
             "offers": {str(number): _described(theirs[place]) for number, place in enumerate(tied, 1)},
         }
-        question = Question(use=ModelUse.MATCHING, task=_TASK, known=known, max_tokens=MAX_TOKENS)
+        photos = tuple(self._photos())
+        question = Question(use=ModelUse.MATCHING, task=_TASK, known=known, photos=photos, max_tokens=MAX_TOKENS)
         answer = self._model.ask(question, Chosen)
         if answer is None or not all(1 <= number <= len(tied) for number in answer.value.same):
             return matches  # it names one that it was not given: then nothing of it is believed
