@@ -162,9 +162,10 @@ def test_who_is_signed_out_elsewhere_is_told_and_who_signs_in_again_goes_on(serv
 
 
 def test_a_socket_that_comes_live_ends_what_a_poll_said(server, page):
-    """Its attempt was under way when a poll found nobody signed in; signed in again, it gets through before the next."""
+    """Its attempt was under way when a poll found nobody signed in; signed in again, it is through before another."""
     expect(status(page)).to_have_text("live")
-    page.evaluate("document.addEventListener('htmx:wsClose', (event) => { window.wrapper = event.detail.socketWrapper; })")
+    keep = "document.addEventListener('htmx:wsClose', (event) => { window.wrapper = event.detail.socketWrapper; })"
+    page.evaluate(keep)
     page.route("**/poll", lambda route: route.fulfill(status=401))
     server.stop_renderer()
     expect(status(page)).to_have_text("not live: reload the page", timeout=15_000)
