@@ -26,20 +26,20 @@
     if (level === "error") note.scrollIntoView({ block: "nearest" });
   };
 
-  const part = (html, selector) => new DOMParser().parseFromString(html, "text/html").querySelector(selector);
+  const parts = (html, selector) => [...new DOMParser().parseFromString(html, "text/html").querySelectorAll(selector)];
 
   const taken = (xhr) => {
     const way = xhr.getResponseHeader("X-Location");
     const place = link?.closest("[data-shot-place]");
-    const shot = part(xhr.responseText, "[data-shot-place]");
+    const shots = parts(xhr.responseText, "[data-shot-place]").map((shot) => document.adoptNode(shot));
     file = null;
-    if (place?.isConnected && shot) {
+    if (place?.isConnected && shots.length) {
       const list = place.parentElement;
-      const fresh = document.adoptNode(shot);
-      place.replaceWith(fresh);
+      place.replaceWith(...shots);
+      for (const old of list.querySelectorAll("[data-no-barcode]")) if (!shots.includes(old)) old.remove();
       if (list.querySelector("[data-poor]")) {
         note.hidden = true;
-        (fresh.querySelector("a") || list.querySelector("[data-poor] a"))?.focus({ preventScroll: true });
+        [...shots, list].map((one) => one.querySelector("[data-retake]")).find(Boolean)?.focus({ preventScroll: true });
         return;
       }
     }
@@ -54,7 +54,7 @@
     } else if (status === 401 || /\/sign-in/.test(xhr.responseURL)) {
       tell(form.dataset.saysSignedOut, { level: "error", again: true });
     } else if (status === 409 || status === 413 || status === 422) {
-      const says = part(xhr.responseText, ".answer, [data-notice] p");
+      const [says] = parts(xhr.responseText, ".answer, [data-notice] p");
       tell(says ? document.adoptNode(says) : form.dataset.saysBroken, { level: "error" });
     } else {
       tell(form.dataset.saysBroken, { level: "error", again: true });

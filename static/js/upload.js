@@ -21,7 +21,7 @@
   let waitsForNetwork = false;
   let again = false;
   let leaves = false;
-  let stays = false; // a photo is worth taking again: the person decides when to go on
+  let stays = false; // a photo is worth taking again, or one is missing: the person decides when to go on
   let stored = null; // {page, photos, refused}: the product as soon as it is stored; whatever is taken from then on goes to it
 
   // --- what the person sees ---
@@ -199,8 +199,9 @@
     if ((status === 200 || status === 201) && xhr.getResponseHeader("X-Location")) {
       for (const photo of sent) setState(photo, "safe");
       const list = answer.querySelector("[data-shots-again]");
+      list?.querySelector("[data-no-barcode]")?.remove(); // the newer answer knows all photos
       if (list) list.append(...[...page.querySelectorAll("[data-shot-place]")].map((shot) => document.adoptNode(shot)));
-      stays = stored.refused || (xhr.getResponseHeader("X-Poor") === "yes" && Boolean(list));
+      stays = stored.refused || (xhr.getResponseHeader("X-Stay") === "yes" && Boolean(list));
       if (toSend().length) start(false);
       else if (!stays) goOn();
     } else if (status === 409 || status === 413 || status === 422) {

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.test_retake import send, shots
+from tests.browser.test_retake import send, shots, take
 
 pytestmark = pytest.mark.browser
 __all__ = ["shots"]  # a fixture
@@ -24,6 +24,51 @@ def test_a_photo_taken_by_the_ordinary_button_goes_to_the_stored_product(page: P
     shoot(page, shots["sharp"], shots["back"])
     page.wait_for_url("**/products/*")
     expect(page.locator("figure.photo")).to_have_count(3)
+
+
+def test_a_missing_barcode_is_told_in_the_hand_and_its_photo_taken_on_the_spot(
+    page: Page, shots: dict[str, Path]
+) -> None:
+    send(page, shots["front"], shots["side"])
+    missing = page.get_by_text("No barcode was found")
+    expect(missing).to_have_count(1)
+    expect(page.get_by_role("heading", name="Keep it in your hand")).to_be_visible()
+    button = page.get_by_role("link", name="Add a photo")
+    expect(button).to_be_focused()
+    take(page, button, shots["back"])
+    page.wait_for_url("**/products/*")
+    expect(page.locator("figure.photo")).to_have_count(3)
+
+
+def test_a_photo_without_a_barcode_once_more_is_told_once_more(page: Page, shots: dict[str, Path]) -> None:
+    send(page, shots["front"])
+    take(page, page.get_by_role("link", name="Add a photo"), shots["side"])
+    expect(page.locator("[data-shot-place]")).to_have_count(2)
+    expect(page.locator("[data-shot-place]").first).to_contain_text("This one is good")
+    expect(page.get_by_text("No barcode was found")).to_have_count(1)
+    expect(page.get_by_role("link", name="Add a photo")).to_be_focused()
+    blurred = shots["blurred"]
+    shoot(page, blurred)
+    expect(page.locator("[data-shot-place]").filter(has_text="blurred")).to_have_count(1)
+    expect(page.get_by_text("No barcode was found")).to_have_count(0)
+    take(page, page.get_by_role("link", name="Take it again"), shots["other"])
+    page.wait_for_url("**/products/*")
+    expect(page.locator("figure.photo")).to_have_count(3)
+
+
+def test_without_a_barcode_one_press_goes_on(page: Page, shots: dict[str, Path]) -> None:
+    send(page, shots["front"])
+    expect(page.get_by_text("No barcode was found")).to_be_visible()
+    page.wait_for_timeout(1000)  # longer than it takes to go on by itself
+    page.get_by_role("link", name="Go on as it is").click()
+    page.wait_for_url("**/products/*")
+
+
+def test_a_barcode_by_the_ordinary_button_ends_the_word_of_its_absence(page: Page, shots: dict[str, Path]) -> None:
+    send(page, shots["front"])
+    expect(page.get_by_text("No barcode was found")).to_be_visible()
+    shoot(page, shots["back"])
+    page.wait_for_url("**/products/*")
 
 
 def test_a_photo_that_is_refused_then_is_told_and_the_others_go_on(page: Page, shots: dict[str, Path]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from zlib import crc32
 
 import pytest
+from PIL import Image
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from webapp.intake.sample_drawing import back, front, photographed
@@ -17,12 +18,15 @@ BOTTLE = next(label for label in LABELS if label.key == "bottle")
 
 @pytest.fixture
 def shots(tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, Path]:
-    """A blurred front, a sharp one and a sharp back, for each test and width its own."""
+    """For each test and width its own: a blurred front and a sharp one, neither with a barcode, and good photos of the
+    back, which has one."""
     seed = crc32(request.node.name.encode())
     drawn = {
         "blurred": photographed(front(BOTTLE), seed, blurred=True),
-        "sharp": photographed(front(BOTTLE), seed + 1),
-        "other": photographed(front(BOTTLE), seed + 2),
+        "front": photographed(front(BOTTLE), seed + 4),
+        "side": photographed(front(BOTTLE), seed + 5),
+        "sharp": photographed(back(BOTTLE), seed + 1),
+        "other": photographed(back(BOTTLE), seed + 2),
         "back": photographed(back(BOTTLE), seed + 3),
     }
     for name, data in drawn.items():
@@ -105,6 +109,23 @@ def test_on_the_products_page_a_photo_is_taken_again_and_the_earlier_one_comes_b
     expect(page.locator("figure.photo-first .photo-frame")).to_have_attribute("href", before)
     take(page, page.get_by_role("link", name="Add a photo"), shots["back"])
     expect(page.locator("figure.photo")).to_have_count(2)
+
+
+def test_what_reading_finds_comes_to_the_open_page_with_the_way_to_mend_it(page: Page, shots: dict[str, Path]) -> None:
+    cut = shots["front"].with_name("cut.jpg")
+    with Image.open(shots["side"]) as whole:
+        whole.crop((0, 0, whole.width // 2, whole.height)).save(cut, quality=90)
+    send(page, cut, shots["front"])
+    page.get_by_role("link", name="Go on as it is").click()
+    page.wait_for_url("**/products/*")
+    page.evaluate("document.documentElement.dataset.mark = 'here'")
+    for says in ("The label goes on beyond the edge", "No barcode was found"):
+        photo = page.locator("figure.photo").filter(has_text=says)
+        expect(photo).to_have_count(1)
+        expect(photo.get_by_role("link", name="Take it again")).to_be_visible()
+    expect(page.get_by_role("link", name="Add a photo")).to_be_visible()
+    assert page.evaluate("document.documentElement.dataset.mark") == "here"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_without_script_it_works_too(page: Page, context: BrowserContext, shots: dict[str, Path]) -> None:

@@ -4,16 +4,18 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from sqlalchemy import select, update
 
 from tests import factories
 from tests.intake.conftest import AS_SCRIPT, files_in, photos_of, products
-from webapp.access.models import Role
+from webapp.access.models import Client, Role
 from webapp.audit.models import AuditEntry
 from webapp.catalog.models import Photo, Product
 from webapp.database import reading, tenant, transaction
 from webapp.intake import retakes
+from webapp.intake.sample_drawing import ean13
+from webapp.phases.facts import NO_BARCODE
 from webapp.pipeline import services as pipeline
 from webapp.pipeline.models import Phase, Run, RunState
 from webapp.work import services as work
@@ -32,6 +34,15 @@ def sharp(seed: int) -> bytes:
     blocks = np.random.default_rng(seed).integers(0, 2, (30, 40), dtype=np.uint8) * 180 + 40
     buffer = io.BytesIO()
     Image.fromarray(np.kron(blocks, np.ones((20, 20), np.uint8))).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def coded(seed: int) -> bytes:
+    """A photo that nothing is wrong with, with a barcode on it."""
+    photo = Image.open(io.BytesIO(sharp(seed))).convert("RGB")
+    photo.paste(ean13("9521101530018"), (200, 200))
+    buffer = io.BytesIO()
+    photo.save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -99,9 +110,79 @@ def test_a_poor_photo_is_told_in_the_answer_to_the_upload_with_the_way_to_take_i
 
 
 def test_good_photos_are_safe_to_put_down_without_a_word_more(upload):
-    answer = upload(("label.png", sharp(2)))
+    answer = upload(("label.png", coded(2)))
     assert "Safe to put down" in answer.text
     assert "retake" not in answer.text
+
+
+def test_a_missing_barcode_is_told_once_in_the_answer_with_the_way_to_add_a_photo(client, upload):
+    answer = upload(("front.png", sharp(2)), ("side.png", sharp(3)))
+    (made,) = products(client)
+    assert answer.text.count(NO_BARCODE) == 1
+    assert "data-stay" in answer.text
+    assert "2 photos are stored, nothing is lost." in answer.text
+    assert "hard to read" not in answer.text
+    assert f'href="/products/{made.id}/photos"' in answer.text
+    assert "/retake" not in answer.text
+    assert answer.text.count("Go on as it is") == 1
+
+
+def test_one_photo_with_bars_is_enough_readable_or_not(upload):
+    assert NO_BARCODE not in upload(("front.png", sharp(2)), ("back.png", coded(3))).text
+    spoilt = Image.open(io.BytesIO(coded(4)))
+    ImageDraw.Draw(spoilt).rectangle((310, 180, 340, 380), fill=(20, 20, 20))  # through the bars: nobody reads them
+    buffer = io.BytesIO()
+    spoilt.save(buffer, "PNG")
+    assert "Safe to put down" in upload(("spoilt.png", buffer.getvalue())).text
+
+
+def test_a_missing_barcode_is_not_told_where_none_is_expected(client, upload):
+    with tenant(client.id), transaction() as session:
+        session.execute(update(Client).where(Client.id == client.id).values(expects_barcodes=False))
+    assert "Safe to put down" in upload(("front.png", sharp(2))).text
+
+
+def test_what_a_poor_photo_shows_is_told_when_it_is_taken_again(client, upload, again):
+    answer = upload(("front.jpg", plain(120)), ("side.png", sharp(2)))
+    assert NO_BARCODE not in answer.text
+    (made,) = products(client)
+    answer = again(photos_of(made)[0], sharp(3))
+    assert answer.text.count(NO_BARCODE) == 1
+    assert answer.headers["X-Stay"] == "yes"
+    assert f'href="/products/{made.id}/photos"' in answer.text
+
+
+def test_an_added_photo_ends_or_repeats_what_was_said_of_the_whole_product(client, upload):
+    upload(("front.png", sharp(2)))
+    (made,) = products(client)
+
+    def add(data: bytes):
+        files = {"photos": [(io.BytesIO(data), "more.png")]}
+        return upload.browser.submit(f"/products/{made.id}/photos", files, headers=AS_SCRIPT)
+
+    answer = add(sharp(3))
+    assert (answer.text.count(NO_BARCODE), answer.headers["X-Stay"]) == (1, "yes")
+    answer = add(coded(4))
+    assert (answer.text.count(NO_BARCODE), answer.headers["X-Stay"]) == (0, "no")
+    answer = add(sharp(5))
+    assert (answer.text.count(NO_BARCODE), answer.headers["X-Stay"]) == (0, "no")
+
+
+def test_a_number_that_is_known_already_is_not_asked_for_again(client, upload, again):
+    upload(("front.png", sharp(2)))
+    (made,) = products(client)
+    with tenant(client.id), transaction() as session:
+        session.execute(update(Product).where(Product.id == made.id).values(gtin14="09521101530018"))
+    assert NO_BARCODE not in again(photos_of(made)[0], sharp(3)).text
+
+
+def test_without_script_a_missing_barcode_stands_on_the_products_page(client, upload):
+    upload(("front.png", sharp(2)), headers={})
+    (made,) = products(client)
+    page = upload.browser.get(f"/products/{made.id}").text
+    assert page.count(NO_BARCODE) == 1
+    assert "You can put the item down" not in page
+    assert f'href="/products/{made.id}/photos"' in page
 
 
 def test_without_script_the_product_page_tells_what_is_wrong_and_leads_to_a_form(client, upload):

@@ -3,7 +3,7 @@
 import pytest
 
 from webapp.phases.analysis.framing import framed, is_cut_off
-from webapp.phases.facts import Box, PhotoQuality, TextLine
+from webapp.phases.facts import NO_BARCODE, Box, PhotoQuality, TextLine
 
 
 def line(left, top, width, height, *, text="Nordvik Trail", photo="a", confidence=95):
@@ -59,6 +59,14 @@ def test_a_missing_barcode_is_told_once_at_the_best_photo():
     assert second.problems == ("no_barcode",)
     assert second.score == 100, "it is not that photo's fault"
     assert "turn the item" in second.says
+
+
+def test_a_missing_barcode_is_not_told_behind_another_sentence():
+    cut, whole = judged(
+        [quality("a"), quality("b", 90)], [line(0.0, 0.1, 0.5, 0.1), line(0.2, 0.1, 0.5, 0.1, photo="b")]
+    )
+    assert "step back" in cut.says
+    assert whole.says == NO_BARCODE
 
 
 def test_bars_that_were_seen_and_not_read_are_told_where_they_are():

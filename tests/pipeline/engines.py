@@ -2,6 +2,8 @@
 
 import time
 
+import msgspec
+
 from webapp.errors import PermanentError, RetryLater
 from webapp.phases import facts
 
@@ -20,6 +22,16 @@ def unsure(photos, hints, reference, report, **_more):
         confidence=40,
         reasons=("No barcode was found.",),
     )
+
+
+def reading(photos, hints, reference, report, **_more):
+    """An analysis that reads a code on the first photo, and sees bars on the second."""
+    first, second, third = (photo.id for photo in photos)
+    found = sure(photos, hints, reference, report)
+    qualities = [facts.PhotoQuality(photo_id=first, score=90), facts.PhotoQuality(photo_id=third, score=80)]
+    qualities.append(facts.PhotoQuality(photo_id=second, score=80, problems=("bars_unread",), says="Unread."))
+    code = facts.Barcode(photo_id=first, text="LOT-7", format="CODE128")
+    return msgspec.structs.replace(found, barcodes=(code,), photos=tuple(qualities))
 
 
 def broken(*_, **__):

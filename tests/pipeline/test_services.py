@@ -6,10 +6,11 @@ import re
 import pytest
 from sqlalchemy import select, text
 
-from tests.factories import make_client
+from tests.factories import make_client, make_photo
 from tests.pipeline.conftest import answer_bells, fresh
-from tests.pipeline.engines import broken, hiccup, unsure
-from webapp.catalog.models import Product
+from tests.pipeline.engines import broken, hiccup, reading, unsure
+from webapp import storage
+from webapp.catalog.models import Photo, Product
 from webapp.database import db, tenant, transaction
 from webapp.errors import Conflict, NotFound
 from webapp.phases import facts
@@ -98,6 +99,17 @@ def test_a_product_gets_its_name_and_a_code_when_analysis_is_sure(client, make_r
     answer_bells()
     product = fresh(Product, run.product_id)
     assert (product.name, product.code) == ("Nothing", "01_nothing")
+
+
+def test_bars_that_the_analysis_saw_are_noted_where_the_upload_saw_none(app, client, make_run, monkeypatch):
+    monkeypatch.setattr(storage, "read", lambda _key: b"")
+    use(app, PhaseName.ANALYSIS, reading)
+    run = make_run()
+    product = fresh(Product, run.product_id)
+    photos = [make_photo(product, position=place, may_show_bars=False) for place in range(3)]
+    answer_bells()
+    assert [fresh(Photo, photo.id).may_show_bars for photo in photos] == [True, True, False]
+    assert fresh(Photo, photos[1].id).quality_says == "Unread."
 
 
 def test_low_confidence_waits_for_a_person_and_says_why(app, client, make_run):

@@ -38,7 +38,8 @@ class Normalised(msgspec.Struct, frozen=True):
     """Copies of a photo that may be served (JPEG, upright, sRGB, no metadata), and what the original is.
 
     `width` and `height` are the upright original's in pixels; `format`, `mime` and `extension` by its content.
-    `quality`: how usable the photo is; it names no photo, since there is none yet.
+    `quality`: how usable the photo is; it names no photo, since there is none yet. `may_show_bars`: False where there
+    are surely none (see analysis/glance).
     """
 
     display: bytes
@@ -49,6 +50,7 @@ class Normalised(msgspec.Struct, frozen=True):
     mime: str
     extension: str
     quality: PhotoQuality
+    may_show_bars: bool
 
 
 class Refused(msgspec.Struct, frozen=True, tag=True):
@@ -208,6 +210,7 @@ def _serve(link: socket.socket, parent: int) -> None:
 
     from webapp.lib import images  # noqa: F401 - all that answering needs is loaded before READY
     from webapp.phases import quality  # noqa: F401
+    from webapp.phases.analysis import glance  # noqa: F401
 
     cv2.setNumThreads(1)
     _send(link, READY)
@@ -226,11 +229,14 @@ def _answer(data: bytes) -> Done | Refused:
     """What the child says to one file. Nothing that Python can catch ends it: to start another takes half a second, for
     which everybody's photos wait."""
     from webapp.lib import images
+    from webapp.phases.analysis.glance import may_show_bars
     from webapp.phases.quality import judge
 
     try:
         made = vars(images.normalise(data))
-        return Done(Normalised(quality=judge("", made.pop("rgb")), **made))
+        rgb = made.pop("rgb")
+        quality = judge("", rgb)
+        return Done(Normalised(quality=quality, may_show_bars=may_show_bars(rgb, quality), **made))
     except ImageError as error:
         return Refused(error.problem, error.what)
     except MemoryError:

@@ -183,6 +183,8 @@ class Photo(Base):
     thumb_key: Mapped[str]
     quality_score: Mapped[int | None]
     quality_says: Mapped[str] = mapped_column(server_default="")
+    may_show_bars: Mapped[bool] = mapped_column(server_default=text("true"))
+    """False only where it was looked for bars, and surely none are on it."""
     replaced_by: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

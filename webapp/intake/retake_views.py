@@ -84,8 +84,8 @@ def add(product_id: UUID) -> ResponseReturnValue:
     except DomainError as error:
         return _refused(place, error)
     with reading() as session:
-        sha256s = [picture.file.sha256 for picture in taken]
-        return _taken(product_id, retakes.photos_with(session, product_id, sha256s))
+        added = retakes.photos_with(session, product_id, [picture.file.sha256 for picture in taken])
+    return _taken(product_id, added)
 
 
 @bp.post("/photos/<uuid:photo_id>/use")
@@ -135,16 +135,18 @@ def _decoded(candidates: Sequence[Candidate]) -> list[Picture]:
 def _taken(product_id: UUID, photos: Sequence[Photo]) -> ResponseReturnValue:
     address = url_for("pipeline.product", product_id=product_id)
     shots = [services.Shot.of(photo) for photo in photos]
-    is_poor = any(shot.is_poor for shot in shots)
+    with reading() as session:
+        no_barcode = services.missing_barcode(session, product_id)
+    to_mend = [shot.says for shot in shots if shot.is_poor] + [no_barcode] * bool(no_barcode)
     if not asks_for_fragment():
         flash(counted("The new photo is safe.", "The %(num)s new photos are safe.", len(shots)), "success")
-        for shot in shots:
-            if shot.is_poor:
-                flash(shot.says, "warning")
+        for says in to_mend:
+            flash(says, "warning")
         return redirect(address, HTTPStatus.SEE_OTHER)
-    answer = make_response(render_template("intake/_shots.html", shots=shots), HTTPStatus.CREATED)
+    fragment = render_template("intake/_shots.html", product_id=product_id, shots=shots, no_barcode=no_barcode)
+    answer = make_response(fragment, HTTPStatus.CREATED)
     answer.headers["X-Location"] = address
-    answer.headers["X-Poor"] = "yes" if is_poor else "no"
+    answer.headers["X-Stay"] = "yes" if to_mend else "no"
     return answer
 
 

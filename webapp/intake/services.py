@@ -25,7 +25,7 @@ from webapp.errors import Conflict, Invalid
 from webapp.intake import pictures as files
 from webapp.intake import samples
 from webapp.intake.pictures import Candidate, KeptPicture, Refusal
-from webapp.phases.facts import POOR
+from webapp.phases.facts import NO_BARCODE, POOR
 from webapp.pipeline import services as pipeline
 from webapp.pipeline.models import Run, RunState
 from webapp.providers import imports
@@ -83,6 +83,18 @@ def poor_shots(session: Session, product_id: UUID) -> list[Shot]:
     mine = (Photo.product_id == product_id, Photo.replaced_by.is_(None))
     photos = session.scalars(select(Photo).where(*mine).order_by(Photo.position))
     return [shot for shot in map(Shot.of, photos) if shot.is_poor]
+
+
+def missing_barcode(session: Session, product_id: UUID) -> str:
+    """What to say where the client's items have barcodes, the product's number is not known, and on none of its photos
+    a barcode may be; empty otherwise. Poor photos keep it silent: what they show is told when they are taken again."""
+    shown = select(Photo.id).where(Photo.product_id == Product.id, Photo.replaced_by.is_(None), Photo.may_show_bars)
+    missing = (
+        select(Product.id)
+        .join(Client, Client.id == Product.client_id)
+        .where(Product.id == product_id, Product.gtin14.is_(None), Client.expects_barcodes, ~shown.exists())
+    )
+    return NO_BARCODE if session.execute(missing).first() else ""
 
 
 class Duplicates(Conflict):
@@ -227,6 +239,7 @@ def photo_row(client_id: UUID, product_id: UUID, position: int, kept: KeptPictur
         thumb_key=kept.thumb_key,
         quality_score=copies.quality.score,
         quality_says=copies.quality.says,
+        may_show_bars=copies.may_show_bars,
     )
 
 

@@ -131,13 +131,15 @@ def _taken(outcome: Outcome) -> ResponseReturnValue:
     address = url_for("pipeline.product", product_id=receipt.product_id)
     with reading() as session:
         poor = services.poor_shots(session, receipt.product_id)
-    if receipt.is_new and not poor:
+        no_barcode = services.missing_barcode(session, receipt.product_id)
+    to_mend = poor[0].says if poor else no_barcode
+    if receipt.is_new and not to_mend:
         one, many = "1 photo is safe. You can put the item down.", "%(num)s photos are safe. You can put the item down."
         flash(counted(one, many, len(receipt.sha256s)), "success")
     elif receipt.is_new and not asks_for_fragment():
         one, many = "1 photo is safe.", "%(num)s photos are safe."
         flash(counted(one, many, len(receipt.sha256s)), "success")
-        flash(poor[0].says, "warning")
+        flash(to_mend, "warning")
     for file_name, reason in rejected[:MAX_NAMED]:
         flash(_("%(name)s was not accepted. %(reason)s", name=file_name[:MAX_NAME_SHOWN], reason=reason), "warning")
     if len(rejected) > MAX_NAMED:
@@ -152,6 +154,7 @@ def _taken(outcome: Outcome) -> ResponseReturnValue:
             safe=len(receipt.sha256s),
             rejected=rejected,
             shots=poor,
+            no_barcode=no_barcode,
         ),
         HTTPStatus.CREATED if receipt.is_new else HTTPStatus.OK,
     )

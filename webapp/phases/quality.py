@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from webapp.phases.facts import PhotoQuality
+from webapp.phases.facts import NO_BARCODE, PhotoQuality
 from webapp.phases.resizing import resized
 
 Pixels = NDArray[np.uint8]
@@ -50,7 +50,7 @@ SENTENCES = {
     "cut_off": "The label goes on beyond the edge of the photo: step back until all of it shows.",
     "mirrored": "The photo is a mirror image: take it with the back camera, or switch mirroring off.",
     "bars_unread": "The bars could not be read: go closer, hold the camera level with them and take them again.",
-    "no_barcode": "No barcode could be read: turn the item until its bars show, sharp and whole, and take them too.",
+    "no_barcode": NO_BARCODE,
 }
 """By problem; the last four are found only by reading (see analysis/framing)."""
 PENALTIES = {

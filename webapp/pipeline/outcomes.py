@@ -98,9 +98,10 @@ def _says(number: int, found: findings.Found) -> str:
 
 
 def _note_photo_quality(session: Session, found: Analysis) -> None:
+    """What the analysis knows better than the upload did."""
+    coded = {code.photo_id for code in found.barcodes}
     for quality in found.photos:
-        session.execute(
-            update(Photo)
-            .where(Photo.id == UUID(quality.photo_id))
-            .values(quality_score=quality.score, quality_says=quality.says)
-        )
+        values: dict[str, Any] = {"quality_score": quality.score, "quality_says": quality.says}
+        if quality.photo_id in coded or "bars_unread" in quality.problems:
+            values["may_show_bars"] = True
+        session.execute(update(Photo).where(Photo.id == UUID(quality.photo_id)).values(values))

@@ -96,7 +96,9 @@ def run_phase(lease: Lease) -> None:
 _SUBJECT = Statement(f"""
     SELECT runs.*, products.*, catalogs.*, clients.*, phase.id AS phase_id, phase.number,
            (SELECT work_id FROM phases WHERE run_id = runs.id AND number = phase.number + 1) AS next_work_id,
-           (SELECT json_agg(json_build_array(photos.id, file_name, original_key, display_key, sha256) ORDER BY position)::text
+           (SELECT json_agg(
+                       json_build_array(photos.id, file_name, original_key, display_key, sha256) ORDER BY position
+                   )::text
               FROM photos WHERE product_id = runs.product_id AND replaced_by IS NULL) AS photos,
            {findings.AS_COLUMNS}
     FROM phases phase

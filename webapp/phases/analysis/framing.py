@@ -22,7 +22,8 @@ def framed(
 ) -> tuple[PhotoQuality, ...]:
     """The qualities with what reading added. `bars_on`: photos on which bars were seen; `has_codes`: some were read.
 
-    A missing barcode is told once, at the best photo: it is the item that has to be turned, not that photo's fault.
+    A missing barcode is told once, at the best photo of which nothing else is to be said: it is the item that has to be
+    turned, not that photo's fault.
     """
     found = {quality.photo_id: quality for quality in qualities}
     for quality in qualities:
@@ -30,7 +31,8 @@ def framed(
             found[quality.photo_id] = also(quality, "cut_off")
     if expects_barcode and not has_codes and found:
         unread = [photo_id for photo_id in bars_on if photo_id in found]
-        which = unread[0] if unread else max(qualities, key=lambda each: each.score).photo_id
+        best = max(found.values(), key=lambda each: (not each.says, each.score))
+        which = unread[0] if unread else best.photo_id
         found[which] = also(found[which], "bars_unread" if unread else "no_barcode")
     return tuple(found.values())
 

@@ -6,6 +6,7 @@ boxes are fractions of the upright photo's width and height, money is a decimal 
 """
 
 from webapp.phases.facts.analysis import (
+    NO_BARCODE,
     POOR,
     Analysis,
     Assessment,
@@ -35,6 +36,7 @@ from webapp.phases.facts.models import Answer, Form, Model, ModelUse, Question
 from webapp.phases.facts.offers import Offer, Offers, PastPrice, Rate, Rates
 
 __all__ = [
+    "NO_BARCODE",
     "POOR",
     "TRUST",
     "Alternative",

@@ -103,6 +103,9 @@ class TextLine(Fact, frozen=True, kw_only=True):
 POOR = 70
 """Quality score at and below which a photo is worth taking again while the item is in the hand."""
 
+NO_BARCODE = "No barcode was found: turn the item until its bars show, sharp and whole, and take them too."
+"""What is said where a barcode is expected and none shows, at the upload and by the analysis alike."""
+
 
 class PhotoQuality(Fact, frozen=True, kw_only=True):
     """How usable one photo is. `score` 0..100; `problems`: keys such as `blurred`, `dark`, `bright`, `small`;
