@@ -98,3 +98,17 @@ def test_the_product_itself_loses_the_category_of_what_it_is_not(client, make_ru
         session.execute(text("UPDATE products SET listing_texts = '{\"category\": \"Mine\"}', category = 'Mine'"))
         apply_analysis(session, run.product_id, corrected, fixed=ALL)
     assert fresh(Product, run.product_id).category == "Mine"
+
+
+def test_what_a_newer_run_is_not_sure_of_goes_unless_a_person_settled_it(client, make_run):
+    run = make_run()
+    sure = {name: Field(value=value, confidence=90) for name, value in (("brand", "Acme"), ("model", "K1"))}
+    with transaction() as session:
+        apply_analysis(session, run.product_id, msgspec.structs.replace(judging.found(90), **sure))
+    assert (fresh(Product, run.product_id).brand, fresh(Product, run.product_id).model) == ("Acme", "K1")
+    another = msgspec.structs.replace(judging.found(90, name="Toaster", brand=None, gtin=None), model=Field())
+    with transaction() as session:
+        session.get_one(Product, run.product_id).fixed_fields = ["brand"]
+        apply_analysis(session, run.product_id, another)
+    product = fresh(Product, run.product_id)
+    assert (product.name, product.brand, product.model, product.gtin14) == ("Toaster", "Acme", None, None)

@@ -100,7 +100,11 @@ def keep_fixed(found: Analysis, product: Any) -> Analysis:
 
 def apply_analysis(session: Session, product_id: UUID, found: Analysis, fixed: Sequence[str] = ()) -> None:
     """Give the product what analysis found and may be relied on, except where a person settled the field before.
-    `fixed` becomes settled."""
+    `fixed` becomes settled.
+
+    What an earlier run was sure of and this one is not goes: it may have taken the item for another product. Only a name
+    stays until there is another one, and a category, which the listing may have found.
+    """
     product = _locked(session, product_id)
     values: dict[str, Any] = {
         "name": found.name.value,
@@ -117,7 +121,7 @@ def apply_analysis(session: Session, product_id: UUID, found: Analysis, fixed: S
     changes = {
         column: value
         for column, value in values.items()
-        if column in newly or (column not in settled and value is not None)
+        if column in newly or (column not in settled and (value is not None or column not in _STAY))
     }
     if newly:
         changes["fixed_fields"] = sorted({*product.fixed_fields, *newly})
@@ -127,6 +131,9 @@ def apply_analysis(session: Session, product_id: UUID, found: Analysis, fixed: S
     if name and not product.code:
         changes["code"] = catalog.new_code(session, product.client_id, name)
     _change(session, product_id, changes)
+
+
+_STAY = ("name", "category")
 
 
 def apply_listing(session: Session, product_id: UUID, found: Listing) -> None:

@@ -19,8 +19,8 @@ MARGIN = 15
 """How far below the bar an offer still may be a tie."""
 MOST_ASKED = 8
 MAX_TOKENS = 120
-_TASK = """Which of the offers are for exactly this product (photos, if there are any, show it): same brand, model, size,
-quantity and variant?
+_TASK = """Which of the offers are for exactly this product (photos, if there are any, show it): same brand, model,
+size, quantity and variant?
 - same: the numbers of those offers; an empty list if none surely is.
 An accessory, a part or a set is another product."""
 
