@@ -16,7 +16,7 @@ def upgrade() -> None:
         "reference_catalogs",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("product_count", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("product_count", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("imported_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reference_catalogs")),
         sa.UniqueConstraint("name", name=op.f("uq_reference_catalogs_name")),

@@ -14,7 +14,10 @@ from psycopg import sql
 from tests import servers
 from tests.architecture.rows import RowMaker, insert
 
-NOT_OWNED = {"users", "sessions", "sign_in_links", "workers", "circuits", "exchange_rates", "alembic_version"}
+NOT_OWNED = {
+    "users", "sessions", "sign_in_links", "workers", "circuits", "exchange_rates", "reference_catalogs",
+    "reference_products", "alembic_version",
+}  # fmt: skip
 """Belong to the installation. Sessions and links name a client, but are their user's."""
 
 TENANTS = "clients"

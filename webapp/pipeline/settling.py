@@ -102,8 +102,8 @@ def apply_analysis(session: Session, product_id: UUID, found: Analysis, fixed: S
     """Give the product what analysis found and may be relied on, except where a person settled the field before.
     `fixed` becomes settled.
 
-    What an earlier run was sure of and this one is not goes: it may have taken the item for another product. Only a name
-    stays until there is another one, and a category, which the listing may have found.
+    What an earlier run was sure of and this one is not goes: it may have taken the item for another product. Only a
+    name stays until there is another one, and a category, which the listing may have found.
     """
     product = _locked(session, product_id)
     values: dict[str, Any] = {
