@@ -47,6 +47,16 @@ def test_every_format_is_read(form, text, shown, gtin14):
         assert found.accepted[0].text == text
 
 
+TURNS = ("FLIP_LEFT_RIGHT", "FLIP_TOP_BOTTOM", "ROTATE_90", "ROTATE_180", "ROTATE_270", "TRANSPOSE", "TRANSVERSE")
+
+
+@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize(("form", "text"), [("EAN13", NUMBER), ("CODE128", "LOT-42"), ("QR", "L1"), ("DATAMATRIX", "L1")])
+def test_every_format_is_read_turned_and_mirrored(form, text, turn):
+    (code,) = scanned(scene(barcode(text, form)).transpose(Image.Transpose[turn])).accepted
+    assert code.text == text
+
+
 @pytest.mark.parametrize("form", ["QR", "DATAMATRIX"])
 def test_a_small_square_code_on_a_large_photo_is_read_from_all_its_pixels(form):
     found = scanned(scene(barcode("https://example.com/lot/2026-07/pallet/42", form, module=2), size=(4000, 3000)))
