@@ -51,7 +51,9 @@ TURNS = ("FLIP_LEFT_RIGHT", "FLIP_TOP_BOTTOM", "ROTATE_90", "ROTATE_180", "ROTAT
 
 
 @pytest.mark.parametrize("turn", TURNS)
-@pytest.mark.parametrize(("form", "text"), [("EAN13", NUMBER), ("CODE128", "LOT-42"), ("QR", "L1"), ("DATAMATRIX", "L1")])
+@pytest.mark.parametrize(
+    ("form", "text"), [("EAN13", NUMBER), ("CODE128", "LOT-42"), ("QR", "L1"), ("DATAMATRIX", "L1")]
+)
 def test_every_format_is_read_turned_and_mirrored(form, text, turn):
     (code,) = scanned(scene(barcode(text, form)).transpose(Image.Transpose[turn])).accepted
     assert code.text == text
