@@ -15,7 +15,7 @@ from webapp.database import db, reading, tenant
 from webapp.engines import system_engine
 from webapp.phases import reference_csv
 from webapp.phases.reference_csv import TableError
-from webapp.pipeline.knowledge import ClientReference
+from webapp.pipeline.knowledge import REFERENCE_SEARCHES, ClientReference
 
 GTIN = "04006381333931"
 FILE = """code\tproduct_name\tbrands\tingredients_text
@@ -78,6 +78,17 @@ def test_every_client_finds_its_products_by_number_and_by_words(in_app):
             found = ClientReference(uuid4()).search("nordvik hering in mustard", 5)
             assert found[0].name == "Herring in mustard sauce"
             assert ClientReference(uuid4()).search("", 5) == []
+
+
+def test_only_the_first_searches_for_a_product_go_through_them(in_app, count_queries):
+    kept()
+    with tenant(factories.make_client().id):
+        known = ClientReference(uuid4())
+        found = [known.search("herring", 5) for _ in range(REFERENCE_SEARCHES + 2)]
+        assert [len(records) for records in found] == [1] * REFERENCE_SEARCHES + [0, 0]
+        with count_queries() as statements:
+            known.search("herring", 5)
+        assert not any("reference" in statement for statement in statements)
 
 
 def test_the_clients_own_record_comes_first(in_app):

@@ -23,8 +23,8 @@ from webapp.phases.reference_csv import ReferenceRow
 
 CHUNK_ROWS = 5000
 SAME_GTIN_LIMIT = 20
-QUERY_LENGTH = 300
-"""Characters of a search text that count."""
+QUERY_LENGTH = 100
+"""Characters of a search text that count: each costs, and these catalogs are the largest."""
 SOURCE = "reference"
 """What records from here say of where they come from."""
 
