@@ -26,7 +26,7 @@ from webapp.storage import DISK_IS_FULL, NO_SPACE
 
 log = logging.getLogger(__name__)
 
-PAGES = {400, 403, 404, 409, 413, 429, 500}
+PAGES = {400, 403, 404, 409, 413, 429, 500, 503}
 AS_NOTICE = {"HX-Retarget": "#flashes", "HX-Reselect": "[data-notice]", "HX-Reswap": "innerHTML show:none"}
 TRY_AGAIN_SECONDS = 5
 BARE_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Lotline</title>
