@@ -24,7 +24,7 @@ from webapp.phases.market.ties import TieBreaker
 from webapp.phases.matching.matchers import Matcher
 from webapp.phases.pricing_rules import Terms, read_rules
 from webapp.phases.second_look import is_wanted, second_look
-from webapp.pipeline import findings, matchers, outcomes, settling
+from webapp.pipeline import findings, matchers, outcomes, settling, verdicts
 from webapp.pipeline.advice import asked, broker_for, noted
 from webapp.pipeline.knowledge import AskedOffers, ClientReference, same_photo, with_experience
 from webapp.pipeline.models import LABELS, PhaseName
@@ -97,6 +97,7 @@ _SUBJECT = Statement(f"""
            (SELECT work_id FROM phases WHERE run_id = runs.id AND number = phase.number + 1) AS next_work_id,
            (SELECT json_agg(json_build_array(photos.id, file_name, original_key, sha256) ORDER BY position)::text
               FROM photos WHERE product_id = runs.product_id AND replaced_by IS NULL) AS photos,
+           {verdicts.AS_COLUMN},
            {findings.AS_COLUMNS}
     FROM phases phase
     CROSS JOIN LATERAL (
@@ -201,6 +202,7 @@ def _market(case: Case, lease: Lease) -> Result:
     broker = _broker(case, lease)
     if broker is not None:
         matcher = TieBreaker(matcher, broker)
+    said = verdicts.from_column(case.subject.verdicts)
     found = research(
         identity,
         offers,
@@ -209,9 +211,10 @@ def _market(case: Case, lease: Lease) -> Result:
         currency=case.subject.currency,
         matcher=matcher,
         rates=DatedRates(),
+        verdicts=verdicts.with_offers(said),
     )
     found = msgspec.structs.replace(found, not_asked=tuple(offers.not_asked.values()), judge=judge)
-    return noted(found, broker), (identity, case.subject.currency, matcher.source)
+    return noted(found, broker), (identity, case.subject.currency, matcher.source, said)
 
 
 def _seo(case: Case, lease: Lease) -> Result:
