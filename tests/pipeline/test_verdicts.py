@@ -12,11 +12,13 @@ from tests.pipeline.engines import unsure
 from tests.pipeline.test_market_panel import pen
 from webapp.catalog.models import Product
 from webapp.database import reading, tenant, transaction
-from webapp.pipeline import cards, findings, matchers, verdicts
+from webapp.live.frames import Span
+from webapp.pipeline import cards, findings, live, matchers, verdicts
 from webapp.pipeline.models import OfferVerdict, PhaseName, Run, RunState
 from webapp.pipeline.tasks import ENGINES
 from webapp.providers import imports
 from webapp.providers.models import Offer
+from webapp.work.models import Stream
 
 
 @pytest.fixture
@@ -81,8 +83,8 @@ def test_a_wrong_offer_is_marked_then_left_out_and_can_be_taken_back(priced, mem
     answer = press(browser, priced, wrong, "another")
     assert answer.status_code == 303
     page = browser.get(answer.location).text
-    assert "Another product, says Ada Byron not counted yet Undo" in row_of(page, wrong)
-    assert "What was said of 1 offer counts once" in page
+    assert "Another product, says Ada Byron (not counted yet) Undo" in row_of(page, wrong)
+    assert "What was said of 1 offer is not counted yet" in page
     assert browser.submit(f"/products/{priced.product_id}/market").status_code == 303
     answer_bells()
     second = newest(priced)
@@ -94,12 +96,12 @@ def test_a_wrong_offer_is_marked_then_left_out_and_can_be_taken_back(priced, mem
     }
     page = browser.get(f"/products/{priced.product_id}").text
     assert re.search(r"Left out by Ada Byron on \d+ \w+ \d{4} Undo$", row_of(page, wrong))
-    assert "counts once" not in page
+    assert "not counted yet" not in page
     assert press(browser, second, wrong, "", "another").status_code == 303
     assert said(priced) == {}
     page = browser.get(f"/products/{priced.product_id}").text
     assert row_of(page, wrong).endswith(
-        "What was said of it is taken back not counted yet Another product Same product"
+        "What was said of it is taken back (not counted yet) Another product Same product"
     )
     browser.submit(f"/products/{priced.product_id}/market")
     answer_bells()
@@ -123,7 +125,7 @@ def test_an_offer_that_was_left_out_is_taken_in(priced, client, member):
     assert "Used Taken in by Ada Byron on" in row_of(page, left_out)
 
 
-def test_a_press_by_htmx_brings_the_panel_and_everybody_hears_of_it(priced, member):
+def test_a_press_by_htmx_brings_the_panel_and_is_a_line_of_the_log(priced, member):
     wrong = offer_of(20)
     answer = press(member(), priced, wrong, "another", headers={"HX-Request": "true"})
     assert answer.text.lstrip().startswith("<section")
@@ -133,6 +135,16 @@ def test_a_press_by_htmx_brings_the_panel_and_everybody_hears_of_it(priced, memb
     with transaction() as session:
         events = session.execute(text("SELECT message, data ->> 'phase' FROM events WHERE kind = 'offer.judged'")).one()
     assert tuple(events) == ("Ada Byron said that it is another product: Stabilo point 88 pen", "market")
+
+
+def test_whoever_looks_at_the_page_sees_it_at_once(app, priced, member):
+    seq = fresh(Stream, priced.stream_id).seq
+    press(member(), priced, offer_of(20), "another")
+    span = Span(priced.stream_id, seq, seq + 1)
+    with app.test_request_context():
+        frames = live.frames(span, live.read([span])[priced.stream_id], live.run_topic(priced.id).__eq__)
+    [panel] = [frame.html for frame in frames if frame.key == "market"]
+    assert "not counted yet" in row_of(panel, offer_of(20))
 
 
 def test_an_earlier_run_shows_no_buttons(priced, member):
