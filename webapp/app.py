@@ -41,6 +41,7 @@ from webapp.intake import retake_views as retakes
 from webapp.intake import views as intake
 from webapp.learning import views as learning
 from webapp.live import views as live
+from webapp.pipeline import verdict_views as verdicts
 from webapp.pipeline import views as pipeline
 from webapp.pricing import views as pricing
 from webapp.providers import offers_views as offers
@@ -155,6 +156,7 @@ def _add_features(app: Flask) -> None:
         providers,
         offers,
         pipeline,
+        verdicts,
         intake,
         retakes,
         review,

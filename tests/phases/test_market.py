@@ -1,7 +1,7 @@
 """Market research: which offers count, why the others do not, and what the prices are."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.phases.known_offers import NOW, KnownOffers, heard, offer, silent, used
 from webapp.phases import market
-from webapp.phases.facts import Condition, Field, Identity, Market, Offer, PricedOffer
+from webapp.phases.facts import Condition, Field, Identity, Market, Offer, PricedOffer, Verdict
 from webapp.phases.market import prices
 
 GTIN = "04548736112001"
@@ -329,3 +329,47 @@ def test_most_prices_are_never_outliers(asked: list[Decimal], data: st.DataObjec
     assert len(far) <= len(asked) / 2
     factor = data.draw(st.integers(2, 1000))
     assert prices.outliers([price * factor for price in asked]) == far
+
+
+def verdict(one: Offer, is_same: bool) -> Verdict:
+    return Verdict(offer=one, is_same=is_same, by="Ada", day=date(2026, 11, 19))
+
+
+def test_what_a_person_leaves_out_makes_no_price_whatever_its_barcode_says() -> None:
+    offers = [offer("Sony WH-1000XM4", price, gtin14=GTIN, id=price) for price in ("200", "210")]
+    found = market.research(XM4, KnownOffers(offers), silent, NOW, verdicts=[verdict(offers[0], is_same=False)])
+    assert found.competitive_price.value == "210.00"
+    assert (found.offers_found, found.offers_used) == (1, 1)
+    left_out = next(one for one in found.offers if one.id == "200")
+    assert (left_out.used, left_out.said_same) == (False, False)
+    assert left_out.why == "Left out by Ada on 19 Nov 2026"
+    assert [one.said_same for one in found.offers if one.id == "210"] == [None]
+
+
+def test_what_a_person_takes_in_counts_although_its_name_rules_it_out() -> None:
+    ruled_out = offer("Sony WH-1000XM5", "150", id="taken")
+    offers = [offer("Sony WH-1000XM4", "210"), ruled_out]
+    assert research(XM4, *offers).offers_used == 1
+    found = market.research(XM4, KnownOffers(offers), silent, NOW, verdicts=[verdict(ruled_out, is_same=True)])
+    assert found.offers_used == 2
+    assert reason(found, "taken") == "Taken in by Ada on 19 Nov 2026"
+
+
+def test_what_a_person_spoke_of_is_listed_also_where_nothing_finds_it() -> None:
+    taken, left = offer("Bluetooth cans", "190", id="taken"), offer("Ear pads", "9", id="left")
+    many = [offer("Sony WH-1000XM4", str(200 + n), gtin14=GTIN, id=str(n)) for n in range(market.LISTED_OFFERS + 5)]
+    said = [verdict(taken, is_same=True), verdict(left, is_same=False)]
+    found = market.research(XM4, KnownOffers(many), silent, NOW, verdicts=said)
+    assert len(found.offers) == market.LISTED_OFFERS
+    assert {one.id: one.said_same for one in found.offers if one.said_same is not None} == {
+        "taken": True,
+        "left": False,
+    }
+
+
+def test_a_taken_in_offer_still_has_to_be_comparable() -> None:
+    broken = used("Sony WH-1000XM4 headphones", "90", id="used")
+    found = market.research(
+        XM4, KnownOffers([offer("Sony WH-1000XM4", "210")]), silent, NOW, verdicts=[verdict(broken, is_same=True)]
+    )
+    assert reason(found, "used") == "Condition is used"

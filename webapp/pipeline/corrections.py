@@ -60,10 +60,12 @@ def analysis_of(session: Session, run_id: UUID) -> Analysis | None:
     return found
 
 
-def start_again(session: Session, newest: Run, by: UUID, message: str) -> None:
-    """A new run of the product, in the place of the newest where that is under way."""
+def start_again(
+    session: Session, newest: Run, by: UUID, message: str, why: str = "a person corrected the product"
+) -> None:
+    """A new run of the product, in the place of the newest where that is under way; `why` that one stops."""
     if newest.state in (RunState.RUNNING, RunState.REVIEW):
-        services.stop_active(session, newest, "a person corrected the product")
+        services.stop_active(session, newest, why)
     services.start_run(
         session,
         client_id=newest.client_id,

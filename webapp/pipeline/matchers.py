@@ -24,7 +24,7 @@ from webapp.phases.matching.learning import Learned, learn
 from webapp.phases.matching.matchers import Matcher, Rules
 from webapp.phases.matching.tables import Pair, read_labelled, read_tables, scene_of
 from webapp.phases.matching.trained import Trained
-from webapp.pipeline import matcher_files
+from webapp.pipeline import matcher_files, verdicts
 from webapp.pipeline.matcher_files import path_of
 from webapp.providers import services as providers
 
@@ -111,8 +111,21 @@ def learn_from_reviews(settled: Settled) -> Learned:
 
 
 def settled_pairs(session: Session) -> Settled:
-    """Products whose name and barcode a person settled, beside the offers that may be for them. An offer's barcode
-    says which are the same product; the matcher itself never sees barcodes, so it learns to do without."""
+    """What people said of offers; and products whose name and barcode a person settled, beside the offers that may be
+    for them. Where nobody spoke, an offer's barcode says whether it is the same product; the matcher itself never sees
+    barcodes, so it learns to do without."""
+    lefts: dict[str, Entry] = {}
+    rights: dict[str, Entry] = {}
+    pairs: dict[tuple[str, str], bool] = {}
+
+    def learn_from(product: Product, offer: Offer, is_same: bool) -> None:
+        left = str(product.id)
+        lefts.setdefault(left, _our_entry(product))
+        rights.setdefault(offer.id, of_offer(offer))
+        pairs.setdefault((left, offer.id), is_same)  # what a person said came first, and stays
+
+    for product, offer, is_same in verdicts.labelled(session, PAIRS_LIMIT):
+        learn_from(product, offer, is_same)
     products = session.scalars(
         select(Product)
         .where(Product.fixed_fields.contains(["name", "gtin14"]), Product.gtin14.is_not(None))
@@ -120,25 +133,24 @@ def settled_pairs(session: Session) -> Settled:
         .order_by(Product.id.desc())
         .limit(SETTLED_LIMIT)
     ).all()
-    lefts: list[Entry] = []
-    rights: dict[str, Entry] = {}
-    pairs: list[Pair] = []
     for product in products:
         if len(pairs) >= PAIRS_LIMIT:
             break
-        lefts.append(
-            Entry(
-                id=str(product.id),
-                title=product.name or "",
-                brand=product.brand or "",
-                model=product.model or "",
-                category=product.category or "",
-            )
-        )
+        lefts.setdefault(str(product.id), _our_entry(product))
         for offer in _candidates(session, product):
-            rights[offer.id] = of_offer(offer)
-            pairs.append(Pair(str(product.id), offer.id, offer.gtin14 == product.gtin14))
-    return Settled(lefts, list(rights.values()), pairs)
+            learn_from(product, offer, offer.gtin14 == product.gtin14)
+    labels = [Pair(left, right, is_same) for (left, right), is_same in pairs.items()]
+    return Settled(list(lefts.values()), list(rights.values()), labels)
+
+
+def _our_entry(product: Product) -> Entry:
+    return Entry(
+        id=str(product.id),
+        title=product.name or "",
+        brand=product.brand or "",
+        model=product.model or "",
+        category=product.category or "",
+    )
 
 
 def _candidates(session: Session, product: Product) -> Iterator[Offer]:

@@ -135,6 +135,25 @@ class Phase(Base):
     input_fingerprint: Mapped[str | None]
 
 
+class OfferVerdict(Base):
+    """A person's word on whether an offer is for a product: of the thing itself, whatever it was called then."""
+
+    __tablename__ = "offer_verdicts"
+    __table_args__ = (
+        ForeignKeyConstraint(["client_id", "product_id"], ["products.client_id", "products.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(["client_id", "offer_id"], ["offers.client_id", "offers.id"], ondelete="CASCADE"),
+        Index("ix_offer_verdicts_client_product", "client_id", "product_id"),
+        Index("ix_offer_verdicts_client_offer", "client_id", "offer_id"),
+    )
+
+    product_id: Mapped[UUID] = mapped_column(primary_key=True)
+    offer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    client_id: Mapped[UUID]
+    is_same: Mapped[bool]
+    said_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    said_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
 class Finding:
     """Columns that all four findings tables share. `findings` is the whole struct with its evidence; the columns
     beside it are what lists, filters and reports ask for. `epoch` is the lease that wrote it."""

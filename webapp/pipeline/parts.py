@@ -14,7 +14,8 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from webapp.lib.kept import Kept
-from webapp.pipeline import findings, price_history, subjects
+from webapp.phases.matching.judging import SAME
+from webapp.pipeline import findings, price_history, subjects, verdicts
 from webapp.pipeline.cards import PhaseCard, RunCard
 from webapp.pipeline.log import EventLine
 from webapp.pipeline.models import PhaseName
@@ -72,18 +73,22 @@ class Found:
         card: RunCard,
         photos: Sequence[PhotoCard],
         versions: Mapping[str, datetime | None],
+        said: Mapping[str, verdicts.Said],
     ) -> None:
         self._session = session
         self._card = card
         self._photos = tuple(photos)
         self._versions = versions
+        # An earlier run knows nothing of what was said since, and what is said there would not be seen to count.
+        self._said = said if card.is_latest else None
         self._read: dict[str, Any] | None = None
 
     def panel(self, which: PhaseCard, oob: Oob = None) -> Markup:
         """What one phase found, or why there is nothing yet."""
         card, version = self._card, self._versions[which.name]
         waits_for = (which.message, card.state) if version is None else None  # what was found shows neither
-        inputs = which.state, waits_for, version, self._photos
+        said = self._said if which.name == PhaseName.MARKET else None
+        inputs = which.state, waits_for, version, self._photos, said
         key = ("panel", card.id, which.name, oob)
         return Markup(kept.get(key, inputs, lambda: self._panel(which, oob)))  # noqa: S704 - escaped by the template
 
@@ -103,6 +108,7 @@ class Found:
         market = found[PhaseName.MARKET.value]
         history = price_history.picture(market) if market and which.name == PhaseName.MARKET else None
         values = {"run": self._card, "phase": which, "found": found[which.name], "photos": self._photos}
+        values |= {"said": self._said, "same_from": SAME}
         return _made("_panel.html", history=history, oob=oob, **values, **found)
 
     def _photos_part(self, oob: Oob) -> str:
@@ -117,8 +123,13 @@ class Found:
 
 def found(session: Session, card: RunCard) -> Found:
     """What a run's phases found, as of now."""
-    photos, versions = read_together(session, subjects.ask_photos(card.product_id), findings.ask_versions(card.id))
-    return Found(session, card, subjects.photos_of(photos), findings.versions(versions))
+    photos, versions, said = read_together(
+        session,
+        subjects.ask_photos(card.product_id),
+        findings.ask_versions(card.id),
+        verdicts.ask(card.product_id),
+    )
+    return Found(session, card, subjects.photos_of(photos), findings.versions(versions), verdicts.by_offer(said))
 
 
 def found_of(session: Session, run_id: UUID) -> dict[str, Any]:

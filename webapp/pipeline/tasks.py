@@ -24,7 +24,7 @@ from webapp.phases.market.ties import TieBreaker
 from webapp.phases.matching.matchers import Matcher
 from webapp.phases.pricing_rules import Terms, read_rules
 from webapp.phases.second_look import is_wanted, second_look
-from webapp.pipeline import findings, matchers, outcomes, settling
+from webapp.pipeline import findings, matchers, outcomes, settling, verdicts
 from webapp.pipeline.advice import asked, broker_for, noted
 from webapp.pipeline.knowledge import AskedOffers, ClientReference, same_photo, with_experience
 from webapp.pipeline.models import LABELS, PhaseName
@@ -100,6 +100,7 @@ _SUBJECT = Statement(f"""
                        json_build_array(photos.id, file_name, original_key, display_key, sha256) ORDER BY position
                    )::text
               FROM photos WHERE product_id = runs.product_id AND replaced_by IS NULL) AS photos,
+           {verdicts.AS_COLUMN},
            {findings.AS_COLUMNS}
     FROM phases phase
     CROSS JOIN LATERAL (
@@ -204,6 +205,7 @@ def _market(case: Case, lease: Lease) -> Result:
     broker = _broker(case, lease)
     if broker is not None:
         matcher = TieBreaker(matcher, broker, lambda: _shown(case))
+    said = verdicts.from_column(case.subject.verdicts)
     found = research(
         identity,
         offers,
@@ -212,9 +214,10 @@ def _market(case: Case, lease: Lease) -> Result:
         currency=case.subject.currency,
         matcher=matcher,
         rates=DatedRates(),
+        verdicts=verdicts.with_offers(said),
     )
     found = msgspec.structs.replace(found, not_asked=tuple(offers.not_asked.values()), judge=judge)
-    return noted(found, broker), (identity, case.subject.currency, matcher.source)
+    return noted(found, broker), (identity, case.subject.currency, matcher.source, said)
 
 
 def _shown(case: Case) -> list[facts.Photo]:

@@ -17,7 +17,7 @@ from webapp.database import db, transaction
 from webapp.errors import Conflict, NotFound
 from webapp.phases.listing import edited
 from webapp.phases.listing.specifics import BULLETS
-from webapp.pipeline import cards, findings, listing_texts, live, log, parts, services, subjects
+from webapp.pipeline import cards, findings, listing_texts, live, log, parts, services, subjects, verdicts
 from webapp.pipeline import desk as desks
 from webapp.pipeline.models import Run, RunState
 from webapp.together import read_together
@@ -79,9 +79,9 @@ def product(product_id: UUID) -> ResponseReturnValue:
     number = request.args.get("run", type=int)
     run = next((card for card in runs if card.number == number), runs[0])
     asked = log.ask_lines(run.stream_id)
-    event_rows, versions = read_together(session, asked, findings.ask_versions(run.id))
+    event_rows, versions, said = read_together(session, asked, findings.ask_versions(run.id), verdicts.ask(product_id))
     events, has_more = log.lines(asked, event_rows)
-    found = parts.Found(session, run, photos, findings.versions(versions))
+    found = parts.Found(session, run, photos, findings.versions(versions), verdicts.by_offer(said))
     return render_template(
         "pipeline/product.html",
         product=view,

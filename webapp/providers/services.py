@@ -89,6 +89,11 @@ def search_offers(session: Session, words: str, *, limit: int = 50) -> list[fact
     return [_offer(row) for row in _search(session, _OFFERS, words, limit)]
 
 
+def offers_by_id(session: Session, ids: Collection[UUID]) -> list[facts.Offer]:
+    """These offers and own sales, as far as they are there."""
+    return [_offer(row) for row in session.execute(select(*_OFFER).where(Offer.id.in_(ids)))] if ids else []
+
+
 def sales_by_gtin(session: Session, gtin14: str, *, limit: int = SAME_GTIN_LIMIT) -> list[facts.Offer]:
     """The client's own sales of products with exactly this GTIN, newest first."""
     return [_offer(row) for row in session.execute(_with_gtin(_SALES, gtin14, limit))]

@@ -33,7 +33,7 @@ from webapp.phases.facts.market import (
     SeenPrice,
 )
 from webapp.phases.facts.models import Answer, Form, Model, ModelUse, Question
-from webapp.phases.facts.offers import Offer, Offers, PastPrice, Rate, Rates
+from webapp.phases.facts.offers import Offer, Offers, PastPrice, Rate, Rates, Verdict
 
 __all__ = [
     "NO_BARCODE",
@@ -83,5 +83,6 @@ __all__ = [
     "Seo",
     "Specific",
     "TextLine",
+    "Verdict",
     "decoder_name",
 ]

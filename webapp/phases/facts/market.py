@@ -47,6 +47,8 @@ class PricedOffer(Fact, frozen=True, kw_only=True):
     marketplace: str | None = None
     link: str | None = None
     condition: Condition | None = None
+    said_same: bool | None = None
+    """What a person had said: the same product, another one, or None for nothing."""
 
 
 class Interval(Fact, frozen=True, kw_only=True):

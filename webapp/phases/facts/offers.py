@@ -30,6 +30,15 @@ class Offer(Fact, frozen=True, kw_only=True):
     seen_at: datetime
 
 
+class Verdict(Fact, frozen=True, kw_only=True):
+    """A person's word on whether an offer is for the product. `by`: what the person is called."""
+
+    offer: Offer
+    is_same: bool
+    by: str
+    day: date
+
+
 class Offers(Protocol):
     """The offers known to the client, looked up by market research."""
 

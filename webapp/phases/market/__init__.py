@@ -20,6 +20,7 @@ from webapp.phases.facts import (
     Offers,
     Rates,
     Report,
+    Verdict,
 )
 from webapp.phases.market import prices, summaries
 from webapp.phases.market.sightings import (
@@ -53,6 +54,7 @@ def research(
     currency: str | None = None,
     matcher: Matcher | None = None,
     rates: Rates | None = None,
+    verdicts: Sequence[Verdict] = (),
 ) -> Market:
     """Finds the offers for a product and works out what it sells for.
 
@@ -61,13 +63,15 @@ def research(
     shipping. The competitive price is the weighted median of the cheaper half of the offers that count (weights:
     freshness, match) and the client's own sales; the list price is the newest one; the marketplace price is the
     cheapest offer on the best-known marketplace. `now`: aware; ages are counted from it. `matcher`: who judges which
-    offers are the same product, the rules by default. What `report` raises goes through.
+    offers are the same product, the rules by default. `verdicts`: what people said of offers; it stands, whatever the
+    matcher says, and those are listed, found or not. What `report` raises goes through.
     """
-    candidates = _candidates(identity, offers, report)
+    candidates = _candidates(identity, offers, report, verdicts)
     report(50, f"Comparing {_count(len(candidates), 'offer')} with the product")
-    found = sight(identity, candidates, now, matcher or Rules())
+    found = sight(identity, candidates, now, matcher or Rules(), verdicts)
     same = [one for one in found if one.match.same]
     misses = [one for one in found if not one.match.same and one.match.score >= NEAR_MISS][:LISTED_MISSES]
+    misses += [one for one in found if one.said_same is False]
     report(75, f"Working out prices from {_count(len(same), 'offer')} of the same product")
     chosen = choose_currency(same, currency)
     known = converted([*same, *misses], chosen or "", rates)
@@ -79,7 +83,9 @@ def research(
     silence = _why_nothing(candidates, judged)
     report(90, "Writing down the findings")
     ages = [one.age_days for one in used]
-    listed = sorted(judged, key=lambda one: bool(one.aside))[:LISTED_OFFERS]
+    # What a person said can be taken back only where it is listed.
+    kept = sorted(judged, key=lambda one: (one.said_same is None, bool(one.aside)))[:LISTED_OFFERS]
+    listed = sorted(kept, key=lambda one: bool(one.aside))
     market = Market(
         competitive_price=_competitive_price(used, chosen, identity.condition, silence),
         list_price=_single_price(list_price, "List price", chosen, "None of the offers is a maker's list price"),
@@ -107,8 +113,8 @@ def research(
     return market
 
 
-def _candidates(identity: Identity, offers: Offers, report: Report) -> list[Offer]:
-    """Every offer that may be for the product, each once."""
+def _candidates(identity: Identity, offers: Offers, report: Report, verdicts: Sequence[Verdict]) -> list[Offer]:
+    """Every offer that may be for the product, each once; also those that people spoke of."""
     found: dict[str, Offer] = {}
     known = gtin.try_normalise(identity.gtin14) if identity.gtin14 else None
     if known and not gtin.is_restricted(known):
@@ -119,6 +125,8 @@ def _candidates(identity: Identity, offers: Offers, report: Report) -> list[Offe
         report(15 + 30 * number / len(queries), f"Looking for offers like “{cut(query, 60)}”")
         for offer in offers.search(query):
             found.setdefault(offer.id, offer)
+    for verdict in verdicts:
+        found.setdefault(verdict.offer.id, verdict.offer)
     return list(found.values())
 
 

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 from webapp.lib.money import LARGEST, rounded
 from webapp.lib.text import clean, cut, fold
 from webapp.phases.channels import CONDITION_WORDS
-from webapp.phases.facts import Condition, Identity, Offer, PricedOffer, Rates
+from webapp.phases.facts import Condition, Identity, Offer, PricedOffer, Rates, Verdict
 from webapp.phases.market import prices
 from webapp.phases.market.conditions import comparable, condition_of
 from webapp.phases.market.entries import of_identity, of_offer
-from webapp.phases.matching.judging import Match
+from webapp.phases.matching.judging import EXACT, Match
 from webapp.phases.matching.matchers import Matcher
 
 STALE_DAYS = 365
@@ -29,7 +29,8 @@ class Sighting:
     """One offer, how surely it is our product, in what condition, how old.
 
     `price` in `currency`: what a buyer pays, with shipping. It is converted where the offer is in other money, by the
-    rate of `rate_day`. `aside`: why it is not used, '' if it is.
+    rate of `rate_day`. `said_same`: what a person said of it, None if nobody did. `aside`: why it is not used, '' if it
+    is.
     """
 
     offer: Offer
@@ -39,6 +40,7 @@ class Sighting:
     price: Decimal
     currency: str
     rate_day: date | None = None
+    said_same: bool | None = None
     aside: str = ""
 
     @property
@@ -86,6 +88,7 @@ class Sighting:
             marketplace=cut(offer.marketplace or "", 80) or None,
             link=web_link(offer.link),
             condition=self.condition if offer.condition or self.condition is not Condition.NEW else None,
+            said_same=self.said_same,
         )
 
 
@@ -101,22 +104,33 @@ def web_link(link: str | None) -> str | None:
     return text if parts.scheme in ("http", "https") and parts.netloc and not misleads and len(text) <= 2000 else None
 
 
-def sight(identity: Identity, offers: Sequence[Offer], now: datetime, matcher: Matcher) -> list[Sighting]:
-    """Every offer with a usable price, compared with the product; best match first, then newest, then by id."""
+def sight(
+    identity: Identity, offers: Sequence[Offer], now: datetime, matcher: Matcher, verdicts: Sequence[Verdict] = ()
+) -> list[Sighting]:
+    """Every offer with a usable price, compared with the product, those of `verdicts` by the person alone; best match
+    first, then newest, then by id."""
     priced = [offer for offer in offers if _has_price(offer)]
+    # All are judged, also those that a person spoke of: they are rivals of the others.
     matches = matcher.judge(of_identity(identity), [of_offer(offer) for offer in priced])
+    said = {verdict.offer.id: verdict for verdict in verdicts}
     seen = [
         Sighting(
             offer=offer,
-            match=match,
+            match=_said(said[offer.id]) if offer.id in said else match,
             condition=condition_of(offer),
             age_days=max((_utc(now) - _utc(offer.seen_at)).days, 0),
             price=_with_shipping(offer),
             currency=clean(offer.currency).upper(),
+            said_same=said[offer.id].is_same if offer.id in said else None,
         )
         for offer, match in zip(priced, matches, strict=True)
     ]
     return sorted(seen, key=lambda one: (-one.match.score, one.age_days, one.offer.price, one.offer.id))
+
+
+def _said(verdict: Verdict) -> Match:
+    who = f"by {cut(verdict.by, 60)} on {verdict.day:%-d %b %Y}"
+    return Match(EXACT, f"Taken in {who}") if verdict.is_same else Match(0, f"Left out {who}", ruled_out=True)
 
 
 def _with_shipping(offer: Offer) -> Decimal:
