@@ -238,6 +238,7 @@
       tally();
       return;
     }
+    document.getElementById("flashes").replaceChildren(); // of the item before
     request = new XMLHttpRequest();
     for (const photo of sent) setState(photo, "sending");
     tally();

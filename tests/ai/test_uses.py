@@ -209,3 +209,17 @@ def test_who_breaks_a_tie_among_offers_is_shown_the_photos(client, model, use_mo
     answer_bells()
     (question,) = model.asked
     assert [part["type"] for part in question["messages"][1]["content"]] == ["text", "image_url"]
+
+
+def test_a_photo_whose_file_is_gone_is_not_shown_and_stops_nothing(client, model, use_models, market, folder):
+    use_models(model.environ(NAME="Tiny"))
+    set_terms(client, uses=("matching",))
+    model.answers["matching"] = {"same": [1]}
+    add_offers(client, TIED)
+    run = run_with_photos(client, draw(1, 200, 100), draw(2, 200, 100))
+    with transaction() as session:
+        session.execute(text("UPDATE photos SET display_key = 'none/gone.jpg' WHERE position = 0"))
+    answer_bells()
+    assert fresh(Run, run.id).state is RunState.COMPLETED
+    shown = [part["type"] for part in model.asked[0]["messages"][1]["content"]]
+    assert shown.count("image_url") == 1

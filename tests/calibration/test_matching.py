@@ -67,7 +67,7 @@ def written(action: str) -> list[AuditEntry]:
 def test_a_fresh_client_is_told_of_the_rules_and_of_what_learning_takes(reviewer):
     says = section(reviewer)
     assert "The built-in rules" in says
-    assert "takes 20 offers of products whose name and barcode were settled" in says
+    assert "takes 20 offers of at least 10 products whose name and barcode were settled" in says
     assert "20 offers of other products that resemble them" in says
 
 
@@ -124,14 +124,14 @@ def test_an_admin_has_it_learned_by_a_worker(client, admin):  # noqa: F811
     assert "every 2s" not in done
     says = plain(done)
     assert "What was learned from your own reviews" in says
-    assert "40 of them the same product" in says
+    assert "80 of them the same product" in says
     assert "F1 on what it had not seen" in says
     assert source(client.id)[:12] in says
     assert judge(client.id) is JudgeKind.OWN
     [entry] = written("matcher_trained")
     assert entry.user_id is not None
     assert (entry.old, entry.new) == ({"source": None}, {"source": source(client.id)})
-    assert entry.details["same"] == 40
+    assert entry.details["same"] == 80
 
 
 def test_what_is_under_way_is_not_asked_for_twice(client, admin):  # noqa: F811
@@ -141,9 +141,21 @@ def test_what_is_under_way_is_not_asked_for_twice(client, admin):  # noqa: F811
     assert len(db.session.execute(select(Work.id).where(Work.kind == matching.KIND)).all()) == 1
 
 
+def test_what_could_accept_nothing_does_not_take_the_rules_place(client, admin):  # noqa: F811
+    settle(client.id, count=30)
+    learn(admin)
+    says = section(admin)
+    assert "Nothing was changed" in says
+    assert "The built-in rules" in says
+    assert not path_of(client.id).exists()
+
+
 def test_too_little_to_learn_from_is_told_with_how_far_it_is(client, admin):  # noqa: F811
     learn(admin)
-    assert "Not enough yet: 0 of 20 offers of settled products, 0 of 20 that resemble them." in section(admin)
+    assert (
+        "Not enough yet: 0 of 20 offers of settled products, 0 of 20 that resemble them, 0 of 10 products."
+        in section(admin)
+    )
     settle(client.id, count=8)
     learn(admin)
     assert "Not enough yet: 8 of 20 offers of settled products" in section(admin)
@@ -214,9 +226,9 @@ def test_it_is_taken_back_and_put_back(client, admin):  # noqa: F811
 
 
 def test_the_one_before_a_new_one_can_be_put_back_and_the_new_one_again(client, admin):  # noqa: F811
-    settle(client.id, count=40)
+    settle(client.id, count=80)
     learn(admin)
-    settle(client.id, count=50, first=40)
+    settle(client.id, count=90, first=80)
     first = source(client.id)
     learn(admin)
     second = source(client.id)

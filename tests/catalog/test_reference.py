@@ -1,5 +1,6 @@
 """Reference catalogs: from a file into the installation, and from there to every client's analysis."""
 
+import os
 from uuid import uuid4
 
 import pytest
@@ -49,6 +50,22 @@ def test_a_file_as_open_food_facts_publishes_it_is_read_and_what_is_wrong_is_nam
     assert told[0].startswith("Note: line 4, column code, “4006381333930”: Left out:")
     assert told[1] == "Note: line 5, “Herring”: Left out: line 2 has the same barcode."
     assert told[2].startswith("Rejected: line 6, column product_name: There is no name")
+
+
+def test_lists_give_the_first_brand_and_the_narrowest_category():
+    table = (
+        "code\tproduct_name\tbrands\tcategories\n3017620422003\tNutella\tFerrero,Nutella\tSpreads,Sweet spreads,en:x\n"
+    )
+    (row,) = parse(table).rows
+    assert (row.brand, row.category, row.gtin14) == ("Ferrero", "Sweet spreads", "03017620422003")
+
+
+def test_a_shops_own_numbers_are_no_barcodes_of_everybody():
+    (row,) = parse("code,name,ean\n12345670,Herring,4006381333931\n").rows
+    assert row.gtin14 == GTIN
+    found = parse("ean,name\n2000001000007,Herring\n")
+    assert [row.gtin14 for row in found.rows] == [None]
+    assert "a shop's own number" in found.problems[0].says
 
 
 @pytest.mark.parametrize("table", ["", "code\n4006381333931\n", "a,b\n1,2\n"])
@@ -148,5 +165,37 @@ def test_a_file_that_cannot_be_read_is_said_so(app, in_app, tmp_path):
     done = app.test_cli_runner().invoke(import_reference_command, [str(file)])
     assert done.exit_code == 1
     assert "Excel workbook" in done.output
+    db.session.rollback()
+    assert db.session.scalars(select(ReferenceCatalog.id)).all() == []
+
+
+def test_a_file_whose_name_is_no_text_is_taken_in_and_written_down(app, in_app, owner, tmp_path):
+    file = tmp_path / "bad\udcffname.csv"
+    file.write_bytes(b"name\nSprats\n")
+    done = app.test_cli_runner().invoke(import_reference_command, [str(file)])
+    assert done.exit_code == 0, done.output
+    rows = owner.execute(
+        f"SELECT details ->> 'file' FROM {AuditEntry.__tablename__} WHERE action = 'reference_imported'"
+    )
+    assert rows.fetchall() == [("badname.csv",)]
+    long = "a" * 200
+    assert app.test_cli_runner().invoke(import_reference_command, [str(file), "--name", long]).exit_code == 0
+    assert app.test_cli_runner().invoke(forget_reference_command, [long]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda file: file.write_text("name\n"), "no rows below"),
+        (lambda file: os.mkfifo(file), "no file"),
+        (lambda file: file.touch() or os.truncate(file, 2**40), "larger than 50 MB"),
+    ],
+)
+def test_what_holds_nothing_or_too_much_is_told_and_makes_no_catalog(app, in_app, tmp_path, make, says):
+    file = tmp_path / "known.csv"
+    make(file)
+    done = app.test_cli_runner().invoke(import_reference_command, [str(file)])
+    assert done.exit_code == 1
+    assert says in done.output
     db.session.rollback()
     assert db.session.scalars(select(ReferenceCatalog.id)).all() == []

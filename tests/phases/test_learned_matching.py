@@ -229,3 +229,21 @@ def test_the_benchmark_prints_its_figures(tmp_path: Path) -> None:
     assert figures["f1"] > 0.8
     assert {"precision", "recall", "precision_at_threshold", "recall_at_threshold", "ece"} <= figures.keys()
     assert {"train_s", "pairs_per_s"} <= figures.keys()
+
+
+def test_what_is_likelier_to_be_wrong_is_never_accepted() -> None:
+    """Where pairs are easy to tell apart, nearly all scores are right by their mean."""
+    scores = np.concatenate([np.full(200, 0.99), np.full(4, 0.02)])
+    labels = np.concatenate([np.ones(200, np.int64), np.zeros(4, np.int64)])
+    assert accept_from(scores, labels) == pytest.approx(0.99)
+    assert accept_from(scores[200:], 1 - labels[200:]) is None
+
+
+def test_pairs_of_one_record_teach_nothing_of_the_next() -> None:
+    lefts, rights, _ = matching_set(60)
+    pairs = [Pair(lefts[0].id, right.id, same=number < 30) for number, right in enumerate(rights)]
+    with pytest.raises(TooFewPairs, match="of 10 records; there are 30 and 30, of 1"):
+        learn(scene_of(lefts, rights, pairs), NOW)
+    pairs += [Pair(left.id, rights[0].id, same=False) for left in lefts[1:20]]
+    with pytest.raises(TooFewPairs):  # all that are the same are still of one record
+        learn(scene_of(lefts, rights, pairs), NOW)

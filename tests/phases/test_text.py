@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from webapp.phases.analysis.pictures import Picture, to_grey
-from webapp.phases.analysis.text import read_text
+from webapp.phases.analysis.text import MOST_LENGTH, SHORTEST, affordable, read_text
 from webapp.phases.analysis.turning import Strip, quarter_turns
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,6 +77,26 @@ def test_lines_of_a_mirror_image_are_where_they_stand_on_it():
     other = read_text(picture(np.ascontiguousarray(label()[:, ::-1]))).lines[0].box
     assert other.left + other.width == pytest.approx(1 - first.left, abs=0.02)
     assert other.top == pytest.approx(first.top, abs=0.02)
+
+
+def strips(count, height, width):
+    return [np.zeros((height, width, 3), np.uint8)] * count
+
+
+def test_reading_is_bounded_and_the_largest_lines_go_first():
+    mixed = strips(60, 10, 300) + strips(20, 40, 1200)
+    assert affordable(mixed) == [*range(MOST_LENGTH // 30 - 20), *range(60, 80)]
+    assert len(affordable(strips(1000, 10, 10))) == MOST_LENGTH // SHORTEST
+    assert affordable(strips(3, 3, 1280 * 4)) == [0]
+    assert affordable([]) == []
+
+
+def test_a_sheet_of_a_thousand_words_is_read_in_part():
+    sheet = np.full((1280, 1280, 3), 255, np.uint8)
+    for at in range(1000):
+        cv2.putText(sheet, "word", (5 + 50 * (at % 25), 20 + 31 * (at // 25)), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0))
+    lines = read_text(picture(sheet)).lines  # forty lines of 25 words, or pieces of them
+    assert 0 < sum(len(line.text.split()) for line in lines) < 900
 
 
 def said(*labels):

@@ -16,7 +16,7 @@ def gtin(number: int) -> str:
     return body + str(check_digit(body))
 
 
-def settle(client_id, count: int = 40, first: int = 0) -> None:
+def settle(client_id, count: int = 80, first: int = 0) -> None:
     """Products that reviewers settled, and offers with their barcodes in other words: all but the `first` of them."""
     lefts, rights, _ = matching_set(count)
     with tenant(client_id), transaction() as session:

@@ -53,8 +53,8 @@ def test_what_reviewers_settled_is_learned_from_for_their_client_alone(app, trad
     settle(trader)
     with tenant(trader), reading() as session:
         lefts, _, pairs = matchers.settled_pairs(session)
-    assert len(lefts) == 40
-    assert sum(bool(pair.same) for pair in pairs) == 40
+    assert len(lefts) == 80
+    assert sum(bool(pair.same) for pair in pairs) == 80
     assert any(pair.same is False for pair in pairs)
     done = train(app, "--client", "harbour-trade")
     assert done.exit_code == 0, done.output
@@ -68,7 +68,7 @@ def test_so_many_pairs_are_enough(trader, monkeypatch):
     monkeypatch.setattr(matchers, "PAIRS_LIMIT", 30)
     with tenant(trader), reading() as session:
         lefts, _, pairs = matchers.settled_pairs(session)
-    assert len(lefts) < 40
+    assert len(lefts) < 80
     assert len(pairs) >= 30
 
 

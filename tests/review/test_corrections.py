@@ -271,6 +271,7 @@ def test_an_audit_that_is_taken_back_leaves_a_later_correction(reviewer, guessin
     product = fresh(Product, run.product_id)
     assert (product.brand, product.size) == ("Acme Foods", "1.7 l")
     assert "brand" in product.fixed_fields
+    assert corrections()["brand", "gtin"] == ("Acme", "Acme Foods")
 
 
 def test_a_size_that_stood_at_the_desk_stays_with_another_name():

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from webapp.audit.services import Actor
 from webapp.calibration.services import ask_once
 from webapp.database import reading, transaction
-from webapp.phases.matching.header import LEAST_OF_EACH
+from webapp.phases.matching.header import LEAST_OF_EACH, LEAST_RECORDS
 from webapp.pipeline import matcher_files
 from webapp.pipeline.matcher_files import Standing
 from webapp.work import services as work
@@ -41,6 +41,7 @@ class Figures(NamedTuple):
     standing: Standing
     asked: Asked | None
     least: int = LEAST_OF_EACH
+    least_products: int = LEAST_RECORDS
 
 
 def figures(session: Session, client_id: UUID) -> Figures:
@@ -94,7 +95,11 @@ def learn(lease: Lease, actor: Actor) -> None:
         learned = matchers.learn_from_reviews(settled)
     except TooFewPairs as few:
         with transaction() as session:
-            work.finish(session, lease.claim, _not_enough(few.same, few.different))
+            work.finish(session, lease.claim, _not_enough(few.same, few.different, few.records))
+        return
+    if learned.accept is None:
+        with transaction() as session:
+            work.finish(session, lease.claim, _NO_HELP)
         return
     with transaction() as session:
         is_new = not matchers.is_in_use(session, client_id, learned)
@@ -103,10 +108,19 @@ def learn(lease: Lease, actor: Actor) -> None:
         matchers.keep_own(session, client_id, learned, actor)
 
 
-def _not_enough(same: int, different: int) -> str:
+_NO_HELP = (
+    "Nothing was changed: by what these reviews teach, no offer could be accepted by its name alone. To show that enough"
+    " of them are right takes 60 or more offers of settled products"
+)
+
+
+def _not_enough(same: int, different: int, products: int) -> str:
+    if min(same, different) >= LEAST_OF_EACH and products >= LEAST_RECORDS:
+        return "Not enough yet: nearly all offers that are the same product, or that are not, are for one product"
     return (
         f"Not enough yet: {min(same, LEAST_OF_EACH)} of {LEAST_OF_EACH} offers of settled products,"
-        f" {min(different, LEAST_OF_EACH)} of {LEAST_OF_EACH} that resemble them"
+        f" {min(different, LEAST_OF_EACH)} of {LEAST_OF_EACH} that resemble them,"
+        f" {min(products, LEAST_RECORDS)} of {LEAST_RECORDS} products"
     )
 
 

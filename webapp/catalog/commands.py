@@ -9,6 +9,7 @@ from webapp.catalog import reference
 from webapp.database import transaction
 from webapp.engines import system_engine
 from webapp.errors import DomainError
+from webapp.lib import csv_table
 from webapp.lib.text import clean, cut
 from webapp.phases import reference_csv
 
@@ -25,18 +26,17 @@ def import_reference_command(context: click.Context, file: Path, name: str | Non
     Every client's analysis looks them up; nobody sells them. The exit code is 1 when rows were rejected; all others are
     written even then.
     """
-    called = cut(clean(name or file.stem), MAX_NAME)
-    if not called:
-        raise DomainError("The catalog needs a name: --name.")
+    called, file_name = _name(name or file.stem), clean(file.name)
     try:
-        found = reference_csv.parse(file.read_bytes())
+        found = reference_csv.parse(csv_table.content(file))
     except reference_csv.TableError as error:
-        raise DomainError(f"{file.name}: {error}") from None
-    with transaction():
-        with system_engine().begin() as connection:
-            tally = reference.keep(connection, called, found.rows)
-        details = {"file": file.name, "catalog": called, "rejected": found.rows_rejected, **vars(tally)}
+        raise DomainError(f"{file_name}: {error}") from None
+    # Both are written or neither: what is looked up for everybody stands in the audit log.
+    with transaction() as session, system_engine().begin() as connection:
+        tally = reference.keep(connection, called, found.rows) if found.rows else reference.Tally()
+        details = {"file": file_name, "catalog": called, "rejected": found.rows_rejected, **vars(tally)}
         audit.record(audit.SYSTEM, "reference_imported", table="reference_catalogs", details=details)
+        session.flush()
     if found.ignored:
         click.echo(f"Columns that were not used: {', '.join(found.ignored)}.")
     for problem in found.problems:
@@ -54,13 +54,18 @@ def import_reference_command(context: click.Context, file: Path, name: str | Non
 @click.argument("name")
 def forget_reference_command(name: str) -> None:
     """Remove a reference catalog with all its products. What was found with it stays found."""
-    with transaction():
-        with system_engine().begin() as connection:
-            count = reference.forget(connection, name)
-        audit.record(
-            audit.SYSTEM,
-            "reference_forgotten",
-            table="reference_catalogs",
-            details={"catalog": name, "products": count},
-        )
-    click.echo(f"Removed “{name}” with {count} products.")
+    called = _name(name)
+    with transaction() as session, system_engine().begin() as connection:
+        count = reference.forget(connection, called)
+        details = {"catalog": called, "products": count}
+        audit.record(audit.SYSTEM, "reference_forgotten", table="reference_catalogs", details=details)
+        session.flush()
+    click.echo(f"Removed “{called}” with {count} products.")
+
+
+def _name(raw: str) -> str:
+    """What people call a catalog. Raises DomainError where nothing is left of it."""
+    called = cut(clean(raw), MAX_NAME)
+    if not called:
+        raise DomainError("The catalog needs a name: --name.")
+    return called

@@ -4,6 +4,7 @@ Callers hold a `transaction()` (or `reading()` for look-ups); nothing here commi
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, text, tuple_, update
@@ -83,10 +84,10 @@ _RETRACT = text("""
 """)
 
 
-def forget_corrections(session: Session, client_id: UUID, run_id: UUID) -> None:
-    """A decision was taken back: its corrections go, and proposals that stood on them."""
+def forget_corrections(session: Session, client_id: UUID, run_id: UUID, until: datetime) -> None:
+    """A decision of then was taken back: its corrections go, and proposals that stood on them. Later ones stay."""
     _one_at_a_time(session, client_id)
-    session.execute(delete(Correction).where(Correction.run_id == run_id))
+    session.execute(delete(Correction).where(Correction.run_id == run_id, Correction.created_at <= until))
     session.execute(_RETRACT, {"client_id": client_id, "times": TIMES})
 
 

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from webapp.lib.text import clean
 
@@ -59,10 +60,19 @@ class Table:
     recoded_lines: tuple[int, ...] = ()
 
 
+def content(file: Path) -> bytes:
+    """All of a file. Raises TableError, before it is read, for what is no file or is larger than MAX_BYTES."""
+    if not file.is_file():
+        raise TableError("This is no file.")
+    if file.stat().st_size > MAX_BYTES:
+        raise _too_large(MAX_BYTES)
+    return file.read_bytes()
+
+
 def read(data: bytes, max_bytes: int = MAX_BYTES, max_rows: int = MAX_ROWS) -> Table:
     """The table in a CSV file. Raises TableError for what is empty, too large, no text, or has no header."""
     if len(data) > max_bytes:
-        raise TableError(f"The file is larger than {max_bytes // 2**20} MB. Split it into several files.")
+        raise _too_large(max_bytes)
     for magic, says in _NOT_TEXT:
         if data.startswith(magic):
             raise TableError(says)
@@ -90,6 +100,10 @@ def read(data: bytes, max_bytes: int = MAX_BYTES, max_rows: int = MAX_ROWS) -> T
         rows.append(row)
     names = tuple(clean(cell) for cell in header)
     return Table(names, start + 1, tuple(rows), delimiter, encoding, tuple(recoded))
+
+
+def _too_large(max_bytes: int) -> TableError:
+    return TableError(f"The file is larger than {max_bytes // 2**20} MB. Split it into several files.")
 
 
 def _decoded(data: bytes) -> tuple[list[str], str, list[int]]:

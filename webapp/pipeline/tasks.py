@@ -1,6 +1,7 @@
 """What a worker does for a phase: gather facts, run the pure phase with no transaction open, write what it found."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ from flask import current_app
 from sqlalchemy.orm import Session
 
 from webapp import storage
-from webapp.ai.broker import Broker
+from webapp.ai.broker import MOST_PHOTOS, Broker
 from webapp.config import Config
 from webapp.crashpoints import crash_point
 from webapp.database import reading, transaction
@@ -221,11 +222,13 @@ def _market(case: Case, lease: Lease) -> Result:
 
 
 def _shown(case: Case) -> list[facts.Photo]:
-    """The photos as screens show them: small enough for a light slot."""
-    return [
-        facts.Photo(id=str(photo.id), file_name=photo.file_name, data=storage.read(photo.display_key))
-        for photo in case.photos
-    ]
+    """The first photos as screens show them, small enough for a light slot; whose file is gone, is left out."""
+    found = []
+    for photo in case.photos[:MOST_PHOTOS]:
+        with suppress(storage.BytesMissing):
+            data = storage.read(photo.display_key)
+            found.append(facts.Photo(id=str(photo.id), file_name=photo.file_name, data=data))
+    return found
 
 
 def _seo(case: Case, lease: Lease) -> Result:

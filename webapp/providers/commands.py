@@ -14,6 +14,8 @@ from webapp.audit import services as audit
 from webapp.database import tenant, transaction
 from webapp.engines import system_engine
 from webapp.errors import DomainError, NotFound
+from webapp.lib import csv_table
+from webapp.lib.text import clean
 from webapp.phases import offers_csv, rates_csv
 from webapp.phases.offers_csv import OffersFile, Problem
 from webapp.providers import files, own_sales, rates
@@ -68,13 +70,13 @@ def import_rates_command(context: click.Context, file: Path) -> None:
     exit code is 1 when something was left out; all other rates are written even then.
     """
     try:
-        read = rates_csv.parse(file.read_bytes(), datetime.now(UTC))
+        read = rates_csv.parse(csv_table.content(file), datetime.now(UTC))
     except rates_csv.TableError as error:
-        raise DomainError(f"{file.name}: {error}") from None
+        raise DomainError(f"{clean(file.name)}: {error}") from None
     with transaction():
         with system_engine().begin() as connection:
             tally = rates.keep(connection, read.rates)
-        details = {"file": file.name, "problems": len(read.problems), **vars(tally)}
+        details = {"file": clean(file.name), "problems": len(read.problems), **vars(tally)}
         audit.record(audit.SYSTEM, "rates_imported", table="exchange_rates", details=details)
     if read.ignored:
         click.echo(f"Columns that were not used: {', '.join(read.ignored)}.")
@@ -90,11 +92,11 @@ def import_rates_command(context: click.Context, file: Path) -> None:
 def _import(context: click.Context, file: Path, owner: "Owner", kind: Kind, source: str, dry_run: bool) -> None:
     """Read, write, and say what became of each row. Ends the command with its exit code."""
     try:
-        found = files.read(kind, file.read_bytes(), datetime.now(UTC), source, owner.currency)
+        found = files.read(kind, csv_table.content(file), datetime.now(UTC), source, owner.currency)
     except offers_csv.TableError as error:
-        raise DomainError(f"{file.name}: {error}") from None
+        raise DomainError(f"{clean(file.name)}: {error}") from None
     with tenant(owner.id):
-        tally = files.take_in(owner.id, kind, file.name, found, audit.SYSTEM, rehearse=dry_run)
+        tally = files.take_in(owner.id, kind, clean(file.name), found, audit.SYSTEM, rehearse=dry_run)
     for line in _report(file, found, tally, kind):
         click.echo(line)
     if dry_run:
@@ -112,7 +114,7 @@ def _owner(slug: str) -> Owner:
 
 
 def _report(file: Path, read: OffersFile, tally: Tally, kind: Kind) -> Iterator[str]:
-    yield f"{file.name}: {read.rows_read} rows, {read.encoding}, columns separated by {read.delimiter!r}."
+    yield f"{clean(file.name)}: {read.rows_read} rows, {read.encoding}, columns separated by {read.delimiter!r}."
     if read.ignored:
         yield f"Columns that were not used: {', '.join(read.ignored)}."
     yield from _lines(read.problems, read.problem_count)

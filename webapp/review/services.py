@@ -236,7 +236,7 @@ def take_back_audit(session: Session, run_id: UUID, *, user_id: UUID, actor: Act
         raise Conflict("There is no decision to take back (any more).")
     was_corrected = review.decision == "corrected"
     audits.take_back(session, run_id, review.after, review.replaced, was_corrected=was_corrected, by=user_id)
-    learning.forget_corrections(session, run.client_id, run_id)
+    learning.forget_corrections(session, run.client_id, run_id, review.decided_at)
     audit.record(
         actor,
         "audit_taken_back",

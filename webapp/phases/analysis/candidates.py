@@ -86,6 +86,8 @@ def by_text(label: Label, hints: Hints, reference: Reference, matcher: Matcher) 
         fitting,
         key=lambda entry: (
             entry.is_contradicted,
+            -round(entry.agreement, 1),
+            -len("".join(telling(entry.record.name))) * entry.on_label,  # a name of one word is soon there in full
             -entry.agreement,
             entry.record.source != "catalog",
             entry.record.id,

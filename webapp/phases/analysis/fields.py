@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+import msgspec
+
 from webapp.lib.text import fold
 from webapp.phases.analysis.candidates import Candidate, brand_on_label
 from webapp.phases.analysis.evidence import label_shows, line_says, nothing, record_says, typed_says
@@ -162,7 +164,9 @@ def unread(field: Field) -> Field:
 def _field(
     value: str, confidence: int, evidence: Sequence[Evidence], others: Sequence[Alternative] | tuple[()]
 ) -> Field:
-    return Field(value=value, confidence=confidence, evidence=tuple(evidence), alternatives=tuple(others)[:3])
+    # What was not chosen is no surer than what was, whatever scale it comes from.
+    less_sure = [msgspec.structs.replace(each, confidence=min(each.confidence, confidence)) for each in others]
+    return Field(value=value, confidence=confidence, evidence=tuple(evidence), alternatives=tuple(less_sure)[:3])
 
 
 def _other_names(others: Sequence[Candidate], best: Candidate | None) -> tuple[Alternative, ...]:

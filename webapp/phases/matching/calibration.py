@@ -54,13 +54,21 @@ def wilson_lower(right: int, of: int) -> float:
     return min(share, max(0.0, (middle - spread) / (1 + square / of)))  # rounding must not lift it above the share
 
 
+LEAST_ACCEPT = 0.5
+"""What is likelier to be wrong is not accepted, however few there were of the kind among the pairs: where those are
+easy to tell apart, nearly all scores are right by their mean."""
+
+
 def accept_from(scores: Floats, labels: NDArray[np.int64], precision: float = PRECISION) -> float | None:
-    """The smallest score at and above which enough held-out pairs are right by the lower bound; None without one."""
+    """The smallest score, LEAST_ACCEPT at least, at and above which enough held-out pairs are right by the lower bound;
+    None without one."""
     order = np.argsort(-scores, kind="stable")
     ranked, right = scores[order], np.cumsum(labels[order])
     found = None
     for place in range(len(ranked)):
         last_of_equals = place + 1 == len(ranked) or ranked[place + 1] < ranked[place]
+        if ranked[place] < LEAST_ACCEPT:
+            break
         if last_of_equals and wilson_lower(int(right[place]), place + 1) >= precision:
             found = float(ranked[place])
     return found

@@ -11,6 +11,8 @@ VERSION = 2
 """Of what the features mean: a matcher is worth nothing to a program whose features mean something else."""
 LEAST_OF_EACH = 20
 """Pairs of the same product, and of different ones, without which nothing is learned."""
+LEAST_RECORDS = 10
+"""Records of ours that those pairs are of: what holds for one product need not hold for the next."""
 
 
 _NONE = "its file holds no matcher"
@@ -28,6 +30,15 @@ class Kept(Fact, frozen=True, kw_only=True):
     learned: msgspec.Raw
 
 
+class Reached(Fact, frozen=True, kw_only=True):
+    """How well it does on records that were held out, and how many pairs there were, how many of them `same`."""
+
+    pairs: float
+    same: float
+    f1: float
+    ece: float
+
+
 class Header(Fact, frozen=True, kw_only=True):
     """The part of `learning.Learned` that people are told; the rest of it is left unread."""
 
@@ -35,7 +46,7 @@ class Header(Fact, frozen=True, kw_only=True):
     source: str
     learned_at: datetime
     accept: float | None
-    figures: dict[str, float]
+    figures: Reached
 
 
 def content_of(data: bytes) -> msgspec.Raw:

@@ -20,7 +20,7 @@ from webapp.phases.matching.calibration import Curve, accept_from, best_f1, cali
 from webapp.phases.matching.corpus import Corpus, corpus_of
 from webapp.phases.matching.entry import Entry
 from webapp.phases.matching.features import pair_table
-from webapp.phases.matching.header import LEAST_OF_EACH, VERSION
+from webapp.phases.matching.header import LEAST_OF_EACH, LEAST_RECORDS, VERSION
 from webapp.phases.matching.neighbours import neighbour_table
 from webapp.phases.matching.rivals import partner_table, rival_table
 from webapp.phases.matching.wording import learn_wording, signs, wording_scores
@@ -31,14 +31,14 @@ _RANKED_BY = ("title cosine", "gram cosine", "found", "text cosine", "left code 
 
 
 class TooFewPairs(ValueError):
-    """There are not enough labelled pairs of both kinds to learn from: so many are `same`, so many `different`."""
+    """There is not enough to learn from: so many pairs `same`, so many `different`, of so many `records` of ours."""
 
-    def __init__(self, same: int, different: int) -> None:
+    def __init__(self, same: int, different: int, records: int) -> None:
         super().__init__(
-            f"learning wants at least {LEAST_OF_EACH} pairs that are the same and as many that are not;"
-            f" there are {same} and {different}"
+            f"learning wants at least {LEAST_OF_EACH} pairs that are the same and as many that are not, of"
+            f" {LEAST_RECORDS} records; there are {same} and {different}, of {records}"
         )
-        self.same, self.different = same, different
+        self.same, self.different, self.records = same, different, records
 
 
 @dataclass(frozen=True)
@@ -123,15 +123,19 @@ def learn(scene: Scene, now: datetime, *, seed: int = 0, growth: Growth | None =
     """Learn from the known pairs of a scene; the others are only looked at. The same seed gives the same matcher.
 
     Raises:
-        TooFewPairs: fewer than 20 known pairs of the same product, or of different ones.
+        TooFewPairs: fewer than 20 known pairs of the same product, or of different ones, or of fewer than 10 records;
+            or all of one kind are of one or two records.
     """
     growth = growth or Growth()
     known = np.flatnonzero(scene.known)
     labels = scene.labels[known]
     same, different = int(labels.sum()), int((1 - labels).sum())
-    if min(same, different) < LEAST_OF_EACH:
-        raise TooFewPairs(same, different)
     folds = [_folds(scene, seed + repeat) for repeat in range(REPEATS)]
+    records = len(np.unique(scene.pairs[known, 0]))
+    parts = [labels[fold_of[known] != fold] for fold_of in folds for fold in range(FOLDS)]
+    is_mixed = all(0 < part.sum() < len(part) for part in parts)
+    if min(same, different) < LEAST_OF_EACH or records < LEAST_RECORDS or not is_mixed:
+        raise TooFewPairs(same, different, records)
     corpus = corpus_of((*scene.lefts, *scene.rights))
     wording, worded = _wording(scene, folds[0])
     table = np.column_stack([scene.table(corpus), worded])
