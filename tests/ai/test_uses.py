@@ -217,8 +217,11 @@ def test_a_photo_whose_file_is_gone_is_not_shown_and_stops_nothing(client, model
     model.answers["matching"] = {"same": [1]}
     add_offers(client, TIED)
     run = run_with_photos(client, draw(1, 200, 100), draw(2, 200, 100))
+    gone = storage.write(client.id, draw(3, 50, 50), "jpg").key
+    storage.delete(gone)
     with transaction() as session:
-        session.execute(text("UPDATE photos SET display_key = 'none/gone.jpg' WHERE position = 0"))
+        first = "UPDATE photos SET display_key = :gone WHERE id = (SELECT id FROM photos LIMIT 1)"
+        session.execute(text(first), {"gone": gone})
     answer_bells()
     assert fresh(Run, run.id).state is RunState.COMPLETED
     shown = [part["type"] for part in model.asked[0]["messages"][1]["content"]]

@@ -28,7 +28,7 @@ from webapp.phases.matching.features import pair_features
 from webapp.phases.matching.learning import Lesson, TooFewPairs, learn
 from webapp.phases.matching.neighbours import Index
 from webapp.phases.matching.rivals import partner_table, rival_table
-from webapp.phases.matching.tables import BadTable, read_labelled, read_pairs, read_tables, scene_of
+from webapp.phases.matching.tables import BadTable, Pair, read_labelled, read_pairs, read_tables, scene_of
 from webapp.phases.matching.wording import learn_wording, wording_scores
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)

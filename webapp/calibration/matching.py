@@ -109,8 +109,8 @@ def learn(lease: Lease, actor: Actor) -> None:
 
 
 _NO_HELP = (
-    "Nothing was changed: by what these reviews teach, no offer could be accepted by its name alone. To show that enough"
-    " of them are right takes 60 or more offers of settled products"
+    "Nothing was changed: by what these reviews teach, no offer could be accepted by its name alone. To show that"
+    " enough of them are right takes 60 or more offers of settled products"
 )
 
 
