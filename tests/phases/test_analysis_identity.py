@@ -104,6 +104,17 @@ def test_a_number_of_a_reference_catalog_names_the_product_and_says_where_it_is_
     assert found(code(in_store.gtin14), known=(in_store,)).best is None  # its number means something else in each shop
 
 
+def test_a_name_of_one_word_does_not_win_over_the_whole_name_and_no_alternative_is_surer_than_the_choice():
+    short = Record(source="reference", id="a", name="Aligot", gtin14=OTHER)
+    whole = Record(source="reference", id="z", name="Tripes au bourgogne aligot", gtin14=NUMBER)
+    answer = found(label=("TRIPES AU BOURGOGNE", "ALIGOT"), known=(short, whole))
+    assert answer.best is not None
+    assert answer.best.record is whole
+    name = fields.name_field(answer, Hints())
+    assert [other.value for other in name.alternatives] == ["Aligot"]
+    assert all(other.confidence <= name.confidence for other in name.alternatives)
+
+
 def test_words_that_do_not_show_the_record_make_a_weaker_vote_unsure():
     answer = found(code(), label=LAMP_LABEL)
     assert answer.weight.confidence < 80
