@@ -161,6 +161,19 @@ def test_what_was_refused_is_not_told_over_the_next_item(page: Page, shots: dict
     expect(page.locator("#flashes")).to_contain_text("broken.jpg was not accepted")
 
 
+def test_that_the_item_before_may_be_put_down_is_not_said_over_the_next(page: Page, shots: dict[str, Path]) -> None:
+    page.route("**/products/*", lambda route: route.abort())  # who takes the next item does not wait for this page
+    send(page, shots["back"])
+    expect(page.get_by_role("heading", name="Safe to put down")).to_be_visible()
+    page.goto("/intake")
+    flashes = page.locator("#flashes")
+    expect(flashes).to_contain_text("You can put the item down")
+    shoot(page, shots["front"])
+    page.locator("[data-send]").click()
+    expect(page.get_by_role("heading", name="Keep it in your hand")).to_be_visible()
+    expect(flashes).not_to_contain_text("put the item down")
+
+
 def test_the_ways_in_stand_in_the_middle_of_their_box(page: Page) -> None:
     page.goto("/intake")
     off_by = """box => {

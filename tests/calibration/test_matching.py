@@ -26,16 +26,6 @@ def own_folder(app, tmp_path, monkeypatch):
     monkeypatch.setitem(app.extensions, "lotline_config", replace(app.extensions["lotline_config"], var=tmp_path))
 
 
-@pytest.fixture
-def admin(client, sign_in):  # noqa: F811
-    return sign_in(factories.make_member(client, "admin"), client)
-
-
-@pytest.fixture
-def reviewer(client, sign_in):  # noqa: F811
-    return sign_in(factories.make_member(client, "reviewer"), client)
-
-
 def section(browser) -> str:
     """What the page says of it."""
     return plain(browser.get("/calibration").text.split('id="matching"')[1])
@@ -107,6 +97,9 @@ def test_a_file_that_cannot_be_read_is_told_of(client, admin):  # noqa: F811
     matcher_files.path_of(client.id).mkdir(parents=True)
     assert "its file cannot be read" in section(admin)
     assert judge(client.id) is JudgeKind.RULES
+    answer = admin.submit("/calibration/matching/removal", follow_redirects=True)
+    assert "cannot be removed" in answer.text
+    assert db.session.execute(select(AuditEntry.id).where(AuditEntry.action == "matcher_set_aside")).all() == []
 
 
 # --- learning ---------------------------------------------------------------------------------------

@@ -15,16 +15,6 @@ from webapp.learning.calibrations import calibrator_for
 from webapp.learning.models import Calibration
 
 
-@pytest.fixture
-def admin(client, sign_in):  # noqa: F811
-    return sign_in(factories.make_member(client, "admin"), client)
-
-
-@pytest.fixture
-def reviewer(client, sign_in):  # noqa: F811
-    return sign_in(factories.make_member(client, "reviewer"), client)
-
-
 def plain(text: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", text).split())
 

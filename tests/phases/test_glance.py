@@ -42,7 +42,8 @@ def test_a_poor_photo_may_show_anything():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 2048), (2048, 1), (2, 3), (9, 2048), (16, 16), (2048, 2048)])
-def test_pictures_of_any_shape_are_looked_at(size):
+def test_pictures_of_any_shape_are_looked_at_and_an_empty_one_shows_nothing(size):
+    assert may_show_bars(np.full((*size, 3), 120, np.uint8), GOOD) is False
     noise = np.random.default_rng(1).integers(0, 255, (*size, 3), dtype=np.uint8)
-    may_show_bars(noise, GOOD)
-    may_show_bars(cv2.GaussianBlur(noise, (0, 0), 2), GOOD)
+    for rgb in (noise, np.asarray(cv2.GaussianBlur(noise, (0, 0), 2))):
+        assert isinstance(may_show_bars(rgb, GOOD), bool)

@@ -106,7 +106,7 @@ def set_aside(session: Session, client_id: UUID, actor: Actor) -> None:
     cannot be used: then it would only take the place of one that can.
 
     Raises:
-        Conflict: the client has none of its own.
+        Conflict: the client has none of its own, or its file cannot be removed.
     """
     lock(session, client_id)
     path, own = path_of(client_id), _look(path_of(client_id))
@@ -122,8 +122,13 @@ def set_aside(session: Session, client_id: UUID, actor: Actor) -> None:
     )
     if own.header:
         path.replace(_former_of(client_id))
-    else:
+        return
+    try:
         path.unlink()
+    except OSError:
+        raise Conflict(
+            "Its file cannot be removed. Whoever runs this installation can: it is in var/matchers."
+        ) from None
 
 
 def put_back(session: Session, client_id: UUID, actor: Actor) -> None:
