@@ -21,9 +21,10 @@ from webapp.phases.analysis.zbar import ZBar
 from webapp.phases.facts import Barcode, Element
 
 THOROUGH_STRIPS = 3
-"""The most striking places get every view and the slow decoder; the others only QUICK_VIEWS, unless one reads."""
+"""The most striking places get the slow decoder as well."""
 QUICK_VIEWS = 3
-"""Views after which a strip on which nothing was read is left, a single one when another code is decided already."""
+"""Views after which a strip on which nothing was read is left, a single one when another code is decided already: on the
+open photos no later one read what all of them had missed."""
 SECOND_LOOKS = 2
 """How many codes that are not believed yet get a strip of their own."""
 
@@ -107,7 +108,7 @@ def _read_strip(ballot: Ballot, tools: Engines, strip: View, *, thorough: bool) 
     for number, view in enumerate(strip_views(strip)):
         if ballot.decided_at(corners):
             return
-        if number == (1 if done else QUICK_VIEWS) and not seen and (done or not thorough):
+        if number == (1 if done else QUICK_VIEWS) and not seen:
             return
         seen += _count(ballot, tools.begin(view))
         if number == 0 and thorough and not ballot.decided_at(corners):
