@@ -24,7 +24,7 @@ from webapp.phases.matching.boosting import Floats
 from webapp.phases.matching.calibration import best_f1, calibration_error, wilson_lower
 from webapp.phases.matching.entry import Entry, as_ours
 from webapp.phases.matching.learning import Learned, TooFewPairs, learn
-from webapp.phases.matching.tables import BadTable, Pair, read_labelled, read_pairs, read_tables, scene_of
+from webapp.phases.matching.tables import BadTable, Pair, read_set, scene_of
 from webapp.phases.matching.trained import Trained
 
 PARTS = 5
@@ -36,9 +36,8 @@ def main() -> int:
     """Prints the figures as one JSON object on the last line."""
     folder, test = Path(os.environ["TABLES"]), os.environ.get("TEST", "")
     try:
-        lefts, rights = read_tables(folder)
-        labelled = read_labelled(folder)
-        asked = [pair for pair in read_pairs(_found(folder, test)) if pair.same is not None] if test else []
+        lefts, rights, labelled, asked = read_set(folder, _found(folder, test) if test else None)
+        asked = [pair for pair in asked if pair.same is not None]
         if test and not asked:
             raise BadTable(f"{test} has no labelled pair")
         figures = _by_test(lefts, rights, labelled, asked) if test else _by_parts(lefts, rights, labelled)

@@ -28,7 +28,7 @@ from webapp.phases.matching.features import pair_features
 from webapp.phases.matching.learning import Lesson, TooFewPairs, learn
 from webapp.phases.matching.neighbours import Index
 from webapp.phases.matching.rivals import partner_table, rival_table
-from webapp.phases.matching.tables import BadTable, Pair, read_labelled, read_pairs, read_tables, scene_of
+from webapp.phases.matching.tables import BadTable, Pair, read_set, scene_of
 from webapp.phases.matching.wording import learn_wording, wording_scores
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -195,11 +195,40 @@ def test_too_few_pairs_are_refused() -> None:
 
 def test_tables_are_read_by_the_names_of_their_columns(tmp_path: Path) -> None:
     test = write_set(tmp_path / "set")
-    lefts, rights = read_tables(tmp_path / "set")
+    lefts, rights, labelled, asked = read_set(tmp_path / "set", test)
     assert lefts[0].brand
     assert rights[0].price
     assert lefts[0].price == pytest.approx(matching_set()[0][0].price, abs=0.01)
-    assert len(read_labelled(tmp_path / "set")) + len(read_pairs(test)) == 240
+    assert len(labelled) + len(asked) == 240
+
+
+def test_pairs_may_hold_their_records_themselves(tmp_path: Path) -> None:
+    lines = "title_left,price_left,Right Title,label\n"
+    (tmp_path / "train_small.csv").write_text(f"{lines}Drill X1,10,Drill X 1,1\nDrill X1,10,Saw,0\n")
+    (tmp_path / "valid_small.csv").write_text(f"{lines}Drill X1,12,Saw,0\n")
+    test = tmp_path / "test.csv"
+    test.write_text(f"{lines}Drill X1,10,Pump,0\n")
+    lefts, rights, labelled, asked = read_set(tmp_path, test)
+    assert [(entry.title, entry.price) for entry in lefts] == [("Drill X1", 10.0), ("Drill X1", 12.0)]
+    assert [entry.title for entry in rights] == ["Drill X 1", "Saw", "Pump"]
+    names = {entry.id: entry.title for entry in rights}
+    told = [(names[pair.right], pair.same) for pair in labelled]
+    assert told == [("Drill X 1", True), ("Saw", False), ("Saw", False)]
+    assert {pair.left for pair in labelled} == {entry.id for entry in lefts}
+    assert [(names[pair.right], pair.same) for pair in asked] == [("Pump", False)]
+    assert scene_of(lefts, rights, labelled, asked).known.tolist() == [True, True, True, False]
+
+
+def test_a_folder_of_neither_form_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("ltable_id,rtable_id,label\n1,2,1\n")
+    with pytest.raises(BadTable, match=r"has no tableA\.csv and tableB\.csv, and train\.csv no columns title_left"):
+        read_set(tmp_path)
+    (tmp_path / "things.csv").write_text("id,title\n1,2\n")
+    with pytest.raises(BadTable, match=r"wants two tables, tableA\.csv and tableB\.csv, or none"):
+        read_set(tmp_path)
+    (tmp_path / "train.csv").unlink()
+    with pytest.raises(BadTable, match=r"has no train\.csv"):
+        read_set(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +244,7 @@ def test_a_bad_table_is_named_with_its_fault(tmp_path: Path, name: str, content:
     write_set(tmp_path / "set")
     (tmp_path / "set" / name).write_text(content)
     with pytest.raises(BadTable, match=says):
-        scene_of(*read_tables(tmp_path / "set"), read_labelled(tmp_path / "set"))
+        scene_of(*read_set(tmp_path / "set"))
 
 
 def test_the_benchmark_prints_its_figures(tmp_path: Path) -> None:

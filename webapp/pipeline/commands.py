@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 @click.argument("folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--client", "slug", help="Learn from what this client's reviewers settled, for this client alone.")
 def train_matcher_command(folder: Path | None, slug: str | None) -> None:
-    """Learn from FOLDER (tableA.csv, tableB.csv, train.csv, valid.csv) for everybody, or from a client's reviews."""
+    """Learn for everybody from FOLDER, or for one client from its reviews.
+
+    FOLDER has tableA.csv, tableB.csv, train.csv and valid.csv (pairs of ids, labelled), or, without tables, train.csv
+    and valid.csv with both records in each line (title_left, title_right, label).
+    """
     from webapp.phases.matching.learning import TooFewPairs
     from webapp.phases.matching.tables import BadTable
     from webapp.pipeline import matchers

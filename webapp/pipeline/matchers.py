@@ -22,7 +22,7 @@ from webapp.phases.matching.header import UnusableMatcher
 from webapp.phases.matching.keeping import from_bytes, to_bytes
 from webapp.phases.matching.learning import Learned, learn
 from webapp.phases.matching.matchers import Matcher, Rules
-from webapp.phases.matching.tables import Pair, read_labelled, read_tables, scene_of
+from webapp.phases.matching.tables import Pair, read_set, scene_of
 from webapp.phases.matching.trained import Trained
 from webapp.pipeline import matcher_files, verdicts
 from webapp.pipeline.matcher_files import path_of
@@ -83,14 +83,14 @@ def is_in_use(session: Session, client_id: UUID, learned: Learned) -> bool:
 
 
 def learn_from_tables(folder: Path) -> Learned:
-    """A matcher learned from a folder of two tables and labelled pairs.
+    """A matcher learned from a folder of labelled pairs.
 
     Raises:
         BadTable, TooFewPairs: there is not enough to learn from.
     """
-    lefts, rights = read_tables(folder)
-    ours = [as_ours(entry) for entry in lefts]
-    return learn(scene_of(ours, rights, read_labelled(folder), one_sided=True), datetime.now(UTC)).learned
+    found = read_set(folder)
+    ours = [as_ours(entry) for entry in found.lefts]
+    return learn(scene_of(ours, found.rights, found.labelled, one_sided=True), datetime.now(UTC)).learned
 
 
 class Settled(NamedTuple):

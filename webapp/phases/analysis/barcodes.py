@@ -23,8 +23,8 @@ from webapp.phases.facts import Barcode, Element
 THOROUGH_STRIPS = 3
 """The most striking places get the slow decoder as well."""
 QUICK_VIEWS = 3
-"""Views after which a strip on which nothing was read is left, a single one when another code is decided already: on the
-open photos no later one read what all of them had missed."""
+"""Views after which a strip on which nothing was read is left, a single one when another code is decided already: later
+ones never read what all of these had missed (394 open photos)."""
 SECOND_LOOKS = 2
 """How many codes that are not believed yet get a strip of their own."""
 

@@ -1,15 +1,18 @@
-"""Matching sets as CSV files: two tables of records and pairs of their ids, some labelled. Columns are found by name.
+"""Matching sets as CSV files: labelled pairs of records, in either of two forms. Columns are found by name.
 
-A folder holds `tableA.csv`, `tableB.csv` (any names that sort left before right, but not those of pairs), `train.csv`
-and, as a rule, `valid.csv`.
+As DeepMatcher has them: `tableA.csv` and `tableB.csv` (any names that sort left before right, but not those of pairs)
+with the records, and pairs of their ids in `train.csv` and, as a rule, `valid.csv`. As the WDC corpus has them: no
+tables, each line of pairs holds both records, `title_left` (or `left_title`) beside `title_right`. The names of files
+with pairs may go on: `train_small.csv`.
 """
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from webapp.lib import csv_table
@@ -30,8 +33,15 @@ _LEFT = ("ltable id", "left id", "id left", "id a", "left", "idabt", "idamazon",
 _RIGHT = ("rtable id", "right id", "id right", "id b", "right", "idbuy", "idgooglebase", "b", "id2", "offer id")
 _LABEL = ("label", "match", "gold", "same", "is match", "y")
 _SAME = frozenset(("1", "1.0", "true", "yes", "y", "match"))
-_PAIR_FILES = frozenset(("train", "valid", "validation", "test", "pairs"))
+_LEARNED_FROM = frozenset(("train", "training", "valid", "validation", "val"))
+_PAIR_FILES = _LEARNED_FROM | {"test", "gs", "gold", "pairs"}
+_SIDES = (("{} left", "left {}", "ltable {}", "{} a", "{} 1"), ("{} right", "right {}", "rtable {}", "{} b", "{} 2"))
 _NUMBER = re.compile(r"\d[\d., ]*")
+
+
+Cells = Sequence[str]
+IdsOf = Callable[[Path, Cells], Callable[[Cells], tuple[str, str]]]
+"""What gives, for a file and its header, the ids of the two records of a line."""
 
 
 class BadTable(ValueError):
@@ -46,12 +56,51 @@ class Pair(NamedTuple):
     same: bool | None
 
 
-def read_entries(path: Path) -> list[Entry]:
-    """The records of a table.
+class MatchingSet(NamedTuple):
+    """Two tables, the pairs of their records that may be learned from, and those that are asked for."""
+
+    lefts: Sequence[Entry]
+    rights: Sequence[Entry]
+    labelled: Sequence[Pair]
+    asked: Sequence[Pair]
+
+
+def read_set(folder: Path, test: Path | None = None) -> MatchingSet:
+    """The set in a folder: `labelled` are the pairs of its train and valid files and of no other, `asked` those of
+    `test`, each once, the last label counting.
 
     Raises:
-        BadTable: there is no column with ids or none with titles, or no row, or an id comes twice.
+        BadTable: there is no file to learn from, neither two tables nor both records in the lines of pairs, or a file
+            cannot be read.
     """
+    learned_from = [path for path in sorted(folder.glob("*.csv")) if _kind(path) in _LEARNED_FROM]
+    if not any(_kind(path).startswith("train") for path in learned_from):
+        raise BadTable(f"{folder} has no train.csv")
+    tables, in_lines = [_entries(path) for path in _tables(folder)], _InLines()
+    ids_of = _by_id if tables else in_lines
+    labelled = [pair for path in learned_from for pair in _pairs(path, ids_of)]
+    asked = _pairs(test, ids_of) if test else []
+    lefts, rights = tables or in_lines.tables()
+    return MatchingSet(lefts, rights, labelled, asked)
+
+
+def _kind(path: Path) -> str:
+    """The first word of a file's name."""
+    return re.split(r"[^a-z]", path.stem.lower())[0]
+
+
+def _tables(folder: Path) -> list[Path]:
+    """The left and the right table of a folder, or nothing where the records stand in the lines of pairs."""
+    tables = [path for path in sorted(folder.glob("*.csv")) if _kind(path) not in _PAIR_FILES]
+    named = [path for path in tables if path.stem.lower() in ("tablea", "tableb", "left", "right")]
+    chosen = named if len(named) == 2 else tables
+    if len(chosen) not in (0, 2):
+        raise BadTable(f"{folder} wants two tables, tableA.csv and tableB.csv, or none")
+    return chosen
+
+
+def _entries(path: Path) -> list[Entry]:
+    """The records of a table. Raises BadTable where ids or titles lack, there is no row, or an id comes twice."""
     header, rows = _rows(path)
     columns = _columns(header, _FIELDS)
     for needed in ("id", "title"):
@@ -59,9 +108,7 @@ def read_entries(path: Path) -> list[Entry]:
             raise BadTable(f"{path.name} has no column named {_FIELDS[needed][0]}")
     found: dict[str, Entry] = {}
     for cells in rows:
-        texts = {name: cells[place].strip() for name, place in columns.items() if name != "price"}
-        price = _price(cells[columns["price"]]) if "price" in columns else None
-        entry = Entry(**texts, price=price)
+        entry = _entry(cells, columns)
         if entry.id in found:
             raise BadTable(f"{path.name} has the id {entry.id[:60]} twice")
         found[entry.id] = entry
@@ -70,47 +117,57 @@ def read_entries(path: Path) -> list[Entry]:
     return list(found.values())
 
 
-def read_pairs(path: Path) -> list[Pair]:
-    """The pairs of a file, each once, the last label counting.
+def _entry(cells: Cells, columns: Mapping[str, int]) -> Entry:
+    texts = {name: cells[place].strip() for name, place in columns.items() if name != "price"}
+    return Entry(**{"id": "", **texts}, price=_price(cells[columns["price"]]) if "price" in columns else None)
 
-    Raises:
-        BadTable: there are no two columns with ids.
-    """
+
+def _pairs(path: Path, ids_of: IdsOf) -> list[Pair]:
     header, rows = _rows(path)
-    columns = _columns(header, {"left": _LEFT, "right": _RIGHT, "label": _LABEL})
-    if not {"left", "right"} <= columns.keys():
-        raise BadTable(f"{path.name} wants columns named ltable_id and rtable_id")
+    ids, label = ids_of(path, header), _columns(header, {"label": _LABEL}).get("label")
     found: dict[tuple[str, str], bool | None] = {}
     for cells in rows:
-        label = cells[columns["label"]].strip().lower() if "label" in columns else ""
-        found[cells[columns["left"]].strip(), cells[columns["right"]].strip()] = label in _SAME if label else None
+        said = cells[label].strip().lower() if label is not None else ""
+        found[ids(cells)] = said in _SAME if said else None
     return [Pair(left, right, same) for (left, right), same in found.items()]
 
 
-def read_tables(folder: Path) -> tuple[list[Entry], list[Entry]]:
-    """The left and the right table of a folder.
-
-    Raises:
-        BadTable: there are not exactly two tables, or one cannot be read.
-    """
-    tables = [path for path in sorted(folder.glob("*.csv")) if path.stem.lower() not in _PAIR_FILES]
-    named = [path for path in tables if path.stem.lower() in ("tablea", "tableb", "left", "right")]
-    chosen = named if len(named) == 2 else tables
-    if len(chosen) != 2:
-        raise BadTable(f"{folder} wants two tables, tableA.csv and tableB.csv")
-    return read_entries(chosen[0]), read_entries(chosen[1])
+def _by_id(path: Path, header: Cells) -> Callable[[Cells], tuple[str, str]]:
+    columns = _columns(header, {"left": _LEFT, "right": _RIGHT})
+    if len(columns) < 2:
+        raise BadTable(f"{path.name} wants columns named ltable_id and rtable_id")
+    left, right = columns["left"], columns["right"]
+    return lambda cells: (cells[left].strip(), cells[right].strip())
 
 
-def read_labelled(folder: Path) -> list[Pair]:
-    """The pairs of the folder's train and valid files, and of no other.
+class _InLines:
+    """Records that stand in the lines of pairs. Those of one side that say the same are one record."""
 
-    Raises:
-        BadTable: there is no train file, or one cannot be read.
-    """
-    if not (folder / "train.csv").is_file():
-        raise BadTable(f"{folder} has no train.csv")
-    paths = [folder / f"{name}.csv" for name in ("train", "valid", "validation")]
-    return [pair for path in paths if path.is_file() for pair in read_pairs(path)]
+    def __init__(self) -> None:
+        self._ids: tuple[dict[Entry, str], dict[Entry, str]] = {}, {}
+
+    def __call__(self, path: Path, header: Cells) -> Callable[[Cells], tuple[str, str]]:
+        left, right = (_columns(header, _named_for(forms)) for forms in _SIDES)
+        if "title" not in left or "title" not in right:
+            raise BadTable(
+                f"{path.parent} has no tableA.csv and tableB.csv, and {path.name} no columns title_left and title_right"
+            )
+        return lambda cells: (self._id(0, cells, left), self._id(1, cells, right))
+
+    def _id(self, side: int, cells: Cells, columns: Mapping[str, int]) -> str:
+        ids = self._ids[side]
+        return ids.setdefault(_entry(cells, columns), str(len(ids)))
+
+    def tables(self) -> tuple[list[Entry], list[Entry]]:
+        """The left records and the right ones."""
+        left, right = ([msgspec.structs.replace(entry, id=key) for entry, key in ids.items()] for ids in self._ids)
+        return left, right
+
+
+def _named_for(forms: Sequence[str]) -> dict[str, list[str]]:
+    """The names of a side's columns, for each field but the id: what counts is what a record says."""
+    fields = {field: names for field, names in _FIELDS.items() if field != "id"}
+    return {field: [form.format(name) for name in names for form in forms] for field, names in fields.items()}
 
 
 def scene_of(
