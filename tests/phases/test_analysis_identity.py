@@ -549,10 +549,18 @@ def test_a_brand_is_found_with_a_misread_letter_and_the_largest_comes_first():
         ("Nordvik NV-750", "NV-750"),
         ("Net 750ML 230V 50HZ IP67 E330", None),
         ("Best before 12 2027", None),
+        ("Energie 1506KJ 360KCAL", None),
+        ("certified by FR-BIO-01, E-621 added", None),
+        ("Ingredients: WATER, SALT, R2D2", None),
     ],
 )
 def test_model_numbers_on_a_label(text, model):
     assert fields.model_field(found(label=(text,), known=()), Hints()).value == model
+
+
+def test_what_the_label_calls_a_model_number_is_surer_than_what_only_looks_like_one():
+    called, alike = (fields.model_field(found(label=(text,), known=()), Hints()) for text in ("Model KX200", "KX200"))
+    assert called.confidence > 45 > alike.confidence
 
 
 def test_the_condition_is_what_was_set_and_is_not_guessed():

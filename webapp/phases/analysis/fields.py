@@ -10,7 +10,7 @@ from webapp.phases.analysis.candidates import Candidate, brand_on_label
 from webapp.phases.analysis.evidence import label_shows, line_says, nothing, record_says, typed_says
 from webapp.phases.analysis.identity import Identity
 from webapp.phases.analysis.numbers import alternatives
-from webapp.phases.analysis.words import Label, similarity, words
+from webapp.phases.analysis.words import Label, may_name, similarity, words
 from webapp.phases.facts import TRUST, Alternative, Condition, Evidence, Field, Hints, Path, TextLine
 
 NAMED_MODEL = re.compile(
@@ -18,10 +18,14 @@ NAMED_MODEL = re.compile(
     re.IGNORECASE,
 )
 LIKELY_MODEL = re.compile(r"\b(?=[A-Z0-9-]*[A-Z])(?=[A-Z0-9-]*\d)[A-Z0-9]+(?:-[A-Z0-9]+)*\b")
-MEASURE = re.compile(
+NO_MODEL = re.compile(
     r"\d+(?:[.,]\d+)?(?:G|KG|MG|ML|CL|DL|L|V|W|KW|WH|HZ|MHZ|GHZ|MM|CM|M|MAH|AH|A|GB|TB|MB|DB|OZ|LB|FL|PCS|X|ST|P|K)?(?:\d*)"
-    r"|E\d{3}[A-Z]?|IP\d\d|USB\d?|\d+X\d+[A-Z]*|\d+(?:ST|ND|RD|TH)"
+    r"|\d+(?:KJ|KCAL|C|F)|E-?\d{3}[A-Z]?|[A-Z]{2}-BIO-\d+|IP\d\d|USB\d?|\d+X\d+[A-Z]*|\d+(?:ST|ND|RD|TH)"
 )
+"""Sizes, nutrition, additives, organic inspection bodies (Regulation (EC) 1235/2008: `FR-BIO-01`), standards."""
+NAMED_AS_MODEL, LIKE_A_MODEL = 60, 15
+"""Confidence of what the label calls a model number, and of what only looks like one: on 175 labels of food 37 such
+things stand, lot numbers above all, and none is one."""
 LEAST_MODEL, MODEL_WORDS = 3, 5
 """Signs that a model number needs for the label to confirm it, and words that it may be printed in."""
 CONDITION_WORDS = {
@@ -194,16 +198,17 @@ def _label_has_code(label: Label, code: str) -> list[Evidence]:
 def _models_on(label: Label) -> list[tuple[str, int, TextLine]]:
     """Texts that look like a model number with their confidence, those that are called one first."""
     named = [
-        (match.group(1).rstrip("-./").upper(), 60, line)
+        (match.group(1).rstrip("-./").upper(), NAMED_AS_MODEL, line)
         for line in label.lines
         for match in NAMED_MODEL.finditer(line.text)
         if any(sign.isdigit() for sign in match.group(1))
     ]
     likely = [
-        (match.group(), 35, line)
+        (match.group(), LIKE_A_MODEL, line)
         for line in label.lines
+        if may_name(line)
         for match in LIKELY_MODEL.finditer(line.text)
-        if len(match.group()) >= 4 and not MEASURE.fullmatch(match.group())
+        if len(match.group()) >= 4 and not NO_MODEL.fullmatch(match.group())
     ]
     found: dict[str, tuple[str, int, TextLine]] = {}
     for entry in (*named, *likely):
