@@ -1,10 +1,13 @@
 """What stands beside a found value: the crop of the photo, and the known product's photo that it was laid beside."""
 
+from types import SimpleNamespace
 from uuid import uuid4
 
+import pytest
 from flask import current_app
 
-from webapp.phases.facts import Box, Evidence
+from webapp.phases.facts import Box, Evidence, Field
+from webapp.phases.facts.fields import PROPOSED
 from webapp.pipeline.subjects import PhotoCard
 
 
@@ -46,3 +49,15 @@ def test_without_a_reference_photo_only_the_crop_stands_there(in_app):
     html = shown()
     assert html.count('class="crop"') == 1
     assert "/photos/" not in html
+
+
+@pytest.mark.parametrize(
+    ("confidence", "by", "is_guess"),
+    [(PROPOSED - 1, "machine", True), (PROPOSED, "machine", False), (PROPOSED - 1, "reviewer", False)],
+)
+def test_what_is_too_unsure_to_be_claimed_is_called_a_guess(in_app, confidence, by, is_guess):
+    template = current_app.jinja_env.get_template("pipeline/_fact.html")
+    fact = Field(value="KX200", confidence=confidence, written_by=by)
+    html = template.render(key="model", label="Model", fact=fact, photos=[], run=SimpleNamespace(id=uuid4()))
+    assert "KX200" in html
+    assert ("a guess" in html) is is_guess
