@@ -82,6 +82,13 @@ def test_dry_run_says_the_same_and_writes_nothing(client, run):
         assert "offers_imported" not in session.scalars(select(AuditEntry.action)).all()
 
 
+def test_rows_in_money_without_a_rate_are_told(run):
+    done = run("title;price;currency;seen_at\nKettle;19,90;GBP;2026-03-01\nToaster;9,90;EUR;2026-03-01\n")
+    assert done.exit_code == 0
+    assert "until there is an exchange rate into EUR of their day: 1 (in GBP)" in done.output
+    assert "exchange rate" not in run(GOOD).output
+
+
 def test_import_is_in_the_audit(client, run):
     run(MIXED)
     with tenant(client.id), reading() as session:

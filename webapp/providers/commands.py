@@ -97,8 +97,14 @@ def _import(context: click.Context, file: Path, owner: "Owner", kind: Kind, sour
         raise DomainError(f"{clean(file.name)}: {error}") from None
     with tenant(owner.id):
         tally = files.take_in(owner.id, kind, clean(file.name), found, audit.SYSTEM, rehearse=dry_run)
+        unrated = files.unrated(found, owner.currency)
     for line in _report(file, found, tally, kind):
         click.echo(line)
+    if unrated.rows:
+        click.echo(
+            f"Rows that do not count until there is an exchange rate into {owner.currency} of their day: {unrated.rows}"
+            f" (in {', '.join(unrated.currencies)}). Bring rates in with import-rates, or change the client's currency."
+        )
     if dry_run:
         click.echo("This was a dry run: nothing was written.")
     context.exit(1 if found.rows_rejected else 0)
