@@ -211,6 +211,16 @@ def test_who_breaks_a_tie_among_offers_is_shown_the_photos(client, model, use_mo
     assert [part["type"] for part in question["messages"][1]["content"]] == ["text", "image_url"]
 
 
+def test_who_writes_a_listing_is_shown_the_photos(client, model, use_models, folder):
+    use_models(model.environ())
+    set_terms(client, uses=("listing",))
+    run_with_photos(client, draw(1, 200, 100), draw(2, 200, 100))
+    answer_bells()
+    (question,) = model.asked
+    assert [part["type"] for part in question["messages"][1]["content"]] == ["text", "image_url", "image_url"]
+    assert [call.use for call in calls()] == ["listing"]
+
+
 def test_a_photo_whose_file_is_gone_is_not_shown_and_stops_nothing(client, model, use_models, market, folder):
     use_models(model.environ(NAME="Tiny"))
     set_terms(client, uses=("matching",))

@@ -245,7 +245,8 @@ def _listing(case: Case, lease: Lease) -> Result:
     terms = _terms(case)
     texts = case.subject.listing_texts
     broker = None if set(texts) >= set(TEXTS) else _broker(case, lease)  # nothing is left to write
-    found = compose(identity, analysis, market, seo, lease.report, terms, **asked(broker))
+    shown = {} if broker is None else {"photos": lambda: _shown(case)}
+    found = compose(identity, analysis, market, seo, lease.report, terms, **asked(broker), **shown)
     return with_edited(noted(found, broker), texts), (identity, analysis, market, seo, terms, texts)
 
 

@@ -1,10 +1,12 @@
 """Phase 4: the listing, ready to be copied to each channel."""
 
+from collections.abc import Callable, Sequence
+
 from webapp.lib.money import decimal_string
 from webapp.lib.text import sentence
 from webapp.phases import pricing, wording
 from webapp.phases.channels import DESCRIPTION_LIMIT, TITLE_LIMITS
-from webapp.phases.facts import Analysis, Identity, Listing, Market, Model, Report, Seo
+from webapp.phases.facts import Analysis, Identity, Listing, Market, Model, Photo, Report, Seo
 from webapp.phases.listing.missing import missing
 from webapp.phases.listing.specifics import bullets, specifics
 from webapp.phases.listing.written import written
@@ -21,10 +23,12 @@ def compose(
     report: Report,
     terms: Terms = NO_TERMS,
     model: Model | None = None,
+    photos: Callable[[], Sequence[Photo]] = tuple,
 ) -> Listing:
     """Title, bullets, description, price with its reasons, category, item specifics, one title per channel, and what
     is still missing. Nothing is claimed that was not found; an unknown product gives an empty title and says so.
-    `model`: may write title, bullets and description, where they say nothing more. What `report` raises goes through.
+    `model`: may write title, bullets and description, where they say nothing more; it is shown what `photos` gives.
+    What `report` raises goes through.
     """
     report(5, "Collecting what is known")
     facts = wording.known(identity, analysis, market)
@@ -50,7 +54,7 @@ def compose(
     )
     if model is not None:
         report(80, "Asking a model for texts")
-        listing = written(listing, facts, model)
+        listing = written(listing, facts, model, photos())
     report(100, "The listing is written")
     return listing
 

@@ -3,6 +3,7 @@
 What was not taken stays as the program wrote it, and the listing says why.
 """
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from webapp.lib.text import clean, contains_words, cut, sentence
 from webapp.phases.channels import DESCRIPTION_LIMIT
 from webapp.phases.claims import Claims
-from webapp.phases.facts import Listing, Model, ModelUse, Question
+from webapp.phases.facts import Listing, Model, ModelUse, Photo, Question
 from webapp.phases.listing.edited import BULLET_LIMIT, TITLE_LIMIT
 from webapp.phases.listing.specifics import BULLETS
 from webapp.phases.wording import Known, details
@@ -21,8 +22,9 @@ _TASK = f"""Write the texts of a listing for a shop, in English.
 - title: at most {TITLE_LIMIT} characters; brand, name and model first; only words that stand in the data.
 - bullets: 3 to {BULLETS} short lines of at most 150 characters, what a buyer asks first on top.
 - description: 2 to 5 plain sentences, 300 to 900 characters, no headings and no lists.
-Use only what the data says: no number, size, quantity, material, feature, accessory, warranty, delivery or praise that
-does not stand there. No markup, no links, no emoji, no capitals for emphasis."""
+Photos, if there are any, let you see what you write of. Use only what the data says, not what only a photo shows: no
+number, size, quantity, material, feature, accessory, warranty, delivery or praise that does not stand there. No markup,
+no links, no emoji, no capitals for emphasis."""
 
 
 class Texts(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,12 +35,14 @@ class Texts(msgspec.Struct, forbid_unknown_fields=True):
     description: Annotated[str, msgspec.Meta(max_length=DESCRIPTION_LIMIT)]
 
 
-def written(listing: Listing, facts: Known, model: Model) -> Listing:
-    """The listing with those texts of the model that hold; as it was where there are none."""
+def written(listing: Listing, facts: Known, model: Model, photos: Sequence[Photo] = ()) -> Listing:
+    """The listing with those texts of the model that hold; as it was where there are none. The photos let it see what
+    it writes of; what only they show is refused like anything else that is not known."""
     if not facts.name:
         return listing
     known = _known(facts)
-    answer = model.ask(Question(use=ModelUse.LISTING, task=_TASK, known=known, max_tokens=MAX_TOKENS), Texts)
+    question = Question(use=ModelUse.LISTING, task=_TASK, known=known, photos=tuple(photos), max_tokens=MAX_TOKENS)
+    answer = model.ask(question, Texts)
     if answer is None:
         return listing
     texts, by = answer
