@@ -1,4 +1,4 @@
-// The review desk: one-tap proposals, keys, zoom, and the boxes on the photo that belong to the field in hand.
+// The review desk: keys, zoom, and the boxes on the photo that belong to the field in hand.
 (() => {
   const form = document.querySelector("form[data-decide]");
   const viewer = document.querySelector("[data-viewer]");
@@ -9,27 +9,17 @@
   const views = [...viewer.querySelectorAll("[data-view]")];
   let last = form.elements.name;
 
-  // --- proposals ---
-
-  const press = (field) => {
-    for (const chip of form.querySelectorAll(`button[data-fill="${field.name}"]`)) {
-      chip.setAttribute("aria-pressed", String(chip.dataset.value === field.value));
-    }
-  };
+  // --- a line of the label, into the field one was in ---
 
   form.addEventListener("click", (event) => {
-    const chip = event.target.closest("[data-fill]");
+    const chip = event.target.closest('[data-fill=""]');
     if (!chip) return;
-    const field = chip.dataset.fill ? form.elements[chip.dataset.fill] : last;
-    field.value = chip.dataset.value;
-    field.dispatchEvent(new Event("input", { bubbles: true }));
-    if (!chip.dataset.fill) field.focus();
+    last.value = chip.dataset.value;
+    last.dispatchEvent(new Event("input", { bubbles: true }));
+    last.focus();
   });
 
-  form.addEventListener("input", (event) => {
-    press(event.target);
-    event.target.removeAttribute("aria-invalid");
-  });
+  form.addEventListener("input", (event) => event.target.removeAttribute("aria-invalid"));
 
   // --- the photo that belongs to the field ---
 
@@ -129,6 +119,5 @@
   });
 
   if (views.length) showView(views[0]);
-  form.querySelectorAll(".input").forEach(press);
   form.querySelector("[aria-invalid]")?.focus();
 })();

@@ -20,6 +20,7 @@ from webapp.pipeline.desk import audit_queue, review_queue
 from webapp.pipeline.models import AuditState, Run, RunState
 from webapp.review import services
 from webapp.review.forms import ReviewForm, filled, parse, prefill
+from webapp.review.proposals import proposals
 
 bp = Blueprint("review", __name__, url_prefix="/reviews")
 
@@ -171,6 +172,8 @@ def _desk(run_id: UUID, form: ReviewForm | None, seen: str | None = None) -> str
         photos=subjects.photos(session, run.product_id),
         analysis=analysis,
         form=form or fill,
+        own=fill.values,
+        proposals=proposals(analysis, fill),
         way=way,
         seen=seen or corrections.mark_of(item),
         audit_percent=kept.audit_percent,
