@@ -56,7 +56,22 @@
     frame.scrollTop = frame.scrollHeight * y - frame.clientHeight / 2;
   };
 
+  // --- turning: the picture with its boxes, on this screen alone ---
+
+  const turn = (view) => {
+    const picture = view.querySelector(".view-picture");
+    const turned = picture.firstElementChild;
+    const [, , width, height] = picture.getAttribute("viewBox").split(" ");
+    const angle = (Number(view.dataset.angle || 0) + 90) % 360;
+    // Turned about the corner 0 0, it is moved back into sight; each turn swaps width and height.
+    const [x, y] = { 0: [0, 0], 90: [height, 0], 180: [height, width], 270: [0, width] }[angle];
+    view.dataset.angle = angle;
+    picture.setAttribute("viewBox", `0 0 ${height} ${width}`);
+    turned.setAttribute("transform", `translate(${x} ${y}) rotate(${angle})`);
+  };
+
   viewer.addEventListener("click", (event) => {
+    if (event.target.closest("[data-turn]")) turn(event.target.closest("[data-view]"));
     const link = event.target.closest("[data-show]");
     const frame = event.target.closest("[data-zoom]");
     if (link || frame) event.preventDefault();
@@ -92,6 +107,7 @@
       const number = Number(event.key);
       if (["j", "k", "u"].includes(event.key)) follow(event.key);
       else if (event.key === "z") zoom(views.find((view) => !view.hidden).querySelector("[data-zoom]"));
+      else if (event.key === "r" && views.length) turn(views.find((view) => !view.hidden));
       else if (event.key === "p" && views.length > 1) nextPhoto();
       else if (event.key === "t") views.find((view) => !view.hidden)?.querySelector("[data-retake]")?.click();
       else if (event.key === "?") help.showModal();

@@ -4,9 +4,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests import factories
-from tests.pipeline.conftest import client, make_run  # noqa: F401 - fixtures
+from tests.pipeline.conftest import client, fresh, make_run  # noqa: F401 - fixtures
 from tests.review.test_proposals import torn  # noqa: F401 - a fixture
+from tests.site import DESK
 from webapp.access.models import Role
+from webapp.catalog.models import Product
+from webapp.database import tenant
 
 pytestmark = pytest.mark.browser
 
@@ -72,3 +75,30 @@ def test_a_page_that_comes_back_with_a_mistake_still_knows_what_the_name_brought
     expect_form(desk, OTHER)
     chip(desk, FIRST["name"]).click()
     expect_form(desk, FIRST)
+
+
+BOX = "one => { const {x, y, width, height} = one.getBoundingClientRect(); return {x, y, width, height} }"
+
+
+def test_a_photo_is_turned_in_sight_and_only_here(client, torn, open_page):  # noqa: F811
+    with tenant(client.id):
+        factories.make_photo(fresh(Product, torn.product_id), width=640, height=320)
+    desk = open_page(f"/reviews/{torn.id}", factories.make_member(client, Role.REVIEWER), client, viewport=DESK)
+    picture = desk.locator(".view-picture")
+    image = picture.locator("image")
+    for press in (lambda: desk.get_by_role("button", name="Rotate").click(), lambda: desk.keyboard.press("r")) * 2:
+        before = image.evaluate(BOX)
+        press()
+        turned, frame = image.evaluate(BOX), picture.evaluate(BOX)
+        assert (turned["width"] > turned["height"]) is (before["width"] < before["height"])
+        assert turned["x"] >= frame["x"] - 1
+        assert turned["y"] >= frame["y"] - 1
+        assert turned["x"] + turned["width"] <= frame["x"] + frame["width"] + 1
+        assert turned["y"] + turned["height"] <= frame["y"] + frame["height"] + 1
+    assert picture.get_attribute("viewBox") == "0 0 640 320"
+    desk.locator("#name").press("r")
+    assert picture.get_attribute("viewBox") == "0 0 640 320"
+    desk.get_by_role("button", name="Rotate").click()
+    desk.once("dialog", lambda dialog: dialog.accept())
+    desk.reload()
+    assert picture.get_attribute("viewBox") == "0 0 640 320"
