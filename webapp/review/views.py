@@ -9,19 +9,21 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from markupsafe import Markup
 
+from webapp.access.forms import parse_id
 from webapp.access.guard import current_actor, current_viewer, needs
 from webapp.access.models import Client, Role
 from webapp.catalog.models import Product
 from webapp.crashpoints import crash_point
 from webapp.database import db, transaction
 from webapp.errors import Conflict, NotFound
-from webapp.pipeline import cards, corrections, parts, subjects
-from webapp.pipeline.desk import audit_queue, review_queue
+from webapp.lib.text import clean
+from webapp.pipeline import cards, corrections, parts, queues, subjects
 from webapp.pipeline.models import AuditState, Run, RunState
 from webapp.review import services
 from webapp.review.forms import ReviewForm, filled, parse, prefill
 from webapp.review.proposals import proposals
 
+MOST_TYPED = 200
 bp = Blueprint("review", __name__, url_prefix="/reviews")
 
 
@@ -48,14 +50,22 @@ class Entry(NamedTuple):
 @bp.get("")
 @needs(Role.REVIEWER)
 def queue() -> ResponseReturnValue:
-    """What waits for a person, longest waiting first, and what went on but is to be looked at all the same."""
+    """What waits for a person, longest waiting first, and what went on but is to be looked at all the same; with `q`
+    those of both that it fits."""
     viewer, session = current_viewer(), db.session()
-    runs, drawn = review_queue(session), audit_queue(session)
-    others = services.lookers(session, [run.id for run in (*runs, *drawn)], but=viewer.user_id)
+    typed, after = clean(request.args.get("q", ""))[:MOST_TYPED], parse_id(request.args.get("after", ""))
+    words = queues.words_of(typed)
+    waiting = queues.reviews(session, words=words, after=after)
+    drawn = queues.audits(session, words=words).runs if after is None else []
+    others = services.lookers(session, [run.id for run in (*waiting.runs, *drawn)], but=viewer.user_id)
     return render_template(
         "review/queue.html",
-        entries=[Entry(run, others.get(run.id)) for run in runs],
+        entries=[Entry(run, others.get(run.id)) for run in waiting.runs],
         audits=[Entry(run, others.get(run.id)) for run in drawn],
+        typed=typed,
+        after=after,
+        next_after=waiting.next_after,
+        searched=queues.SEARCHED,
         threshold=_threshold(viewer.client_id),
     )
 
