@@ -72,5 +72,5 @@ def torn(app, client, make_run):  # noqa: F811
 
 def test_without_scripts_the_others_stand_there_with_their_numbers(reviewer, torn):
     page = reviewer.get(f"/reviews/{torn.id}").text
-    [others] = re.findall(r'<p class="needs-no-js faint">(.*?)</p>', page, re.DOTALL)[:1]
+    [others] = re.findall(r'<p class="needs-no-js faint">(.*?)</p>', page, re.DOTALL)  # none where there is no other
     assert " ".join(others.split()) == "Could also be: Zeta kettle (with 9521101530025); What was typed"
