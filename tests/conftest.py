@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 from tests import servers
 from tests.chromium import browser as browser_fixture  # noqa: F401
 from tests.servers import Servers
+from tests.site import open_page, site  # noqa: F401
 from webapp.access import passwords, sessions
 from webapp.access.models import Client, User
 from webapp.audit.services import Actor

@@ -8,7 +8,7 @@ from uuid import UUID
 import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
-from sqlalchemy import func, select
+from sqlalchemy import func, make_url, select
 from sqlalchemy.exc import OperationalError
 
 from webapp.access import services, sign_in
@@ -189,6 +189,24 @@ def _in_plain_words(invoke: Callable[..., Any]) -> Callable[..., Any]:
             raise click.ClickException(str(error)) from None
         except OperationalError as error:
             reason = str(error.orig).strip().splitlines()[-1]
+            if any(sign in reason for sign in _NOT_OURS):
+                raise click.ClickException(_not_ours()) from None
             raise click.ClickException(f"the database does not answer as it should: {reason}") from None
 
     return invoke_plainly
+
+
+_NOT_OURS = ("authentication failed", "does not exist")
+"""Of a server's refusal: it knows no such login or database, or another password for it."""
+
+
+def _not_ours() -> str:
+    """What to do about a database that Lotline has not set up with these settings. A password says nothing to whoever
+    never chose one: the logins' are derived."""
+    config: Config = current_app.extensions["lotline_config"]
+    where = make_url(config.database_url)
+    return (
+        f"Lotline was never started on the database {where.database} at {where.host or where.query.get('host')} with"
+        " this SECRET_KEY. If it runs elsewhere, give the command the LOTLINE_VAR"
+        f" (now {config.var}), DATABASE_URL and SECRET_KEY that Lotline runs with; if not, start it once: make run"
+    )

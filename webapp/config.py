@@ -90,7 +90,11 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
             raise ConfigError(f"{key}={raw!r} must not be negative")
         return value
 
-    secret_key = required("SECRET_KEY", "give at least 32 random characters, the same to every process")
+    secret_key = required(
+        "SECRET_KEY",
+        "give at least 32 random characters, the same to every process; commands find those of `make run` by"
+        ' `make flask ARGS="…"`, and with the LOTLINE_VAR that it runs with',
+    )
     if len(secret_key) < 32:
         raise ConfigError("SECRET_KEY is too short: at least 32 random characters are needed")
     owner = _postgres_url("DATABASE_URL", required("DATABASE_URL", "or start with `make run`, which brings its own"))

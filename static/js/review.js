@@ -1,4 +1,4 @@
-// The review desk: one-tap proposals, keys, zoom, and the boxes on the photo that belong to the field in hand.
+// The review desk: keys, zoom, and the boxes on the photo that belong to the field in hand.
 (() => {
   const form = document.querySelector("form[data-decide]");
   const viewer = document.querySelector("[data-viewer]");
@@ -9,27 +9,17 @@
   const views = [...viewer.querySelectorAll("[data-view]")];
   let last = form.elements.name;
 
-  // --- proposals ---
-
-  const press = (field) => {
-    for (const chip of form.querySelectorAll(`button[data-fill="${field.name}"]`)) {
-      chip.setAttribute("aria-pressed", String(chip.dataset.value === field.value));
-    }
-  };
+  // --- a line of the label, into the field one was in ---
 
   form.addEventListener("click", (event) => {
-    const chip = event.target.closest("[data-fill]");
+    const chip = event.target.closest('[data-fill=""]');
     if (!chip) return;
-    const field = chip.dataset.fill ? form.elements[chip.dataset.fill] : last;
-    field.value = chip.dataset.value;
-    field.dispatchEvent(new Event("input", { bubbles: true }));
-    if (!chip.dataset.fill) field.focus();
+    last.value = chip.dataset.value;
+    last.dispatchEvent(new Event("input", { bubbles: true }));
+    last.focus();
   });
 
-  form.addEventListener("input", (event) => {
-    press(event.target);
-    event.target.removeAttribute("aria-invalid");
-  });
+  form.addEventListener("input", (event) => event.target.removeAttribute("aria-invalid"));
 
   // --- the photo that belongs to the field ---
 
@@ -66,7 +56,22 @@
     frame.scrollTop = frame.scrollHeight * y - frame.clientHeight / 2;
   };
 
+  // --- turning: the picture with its boxes, on this screen alone ---
+
+  const turn = (view) => {
+    const picture = view.querySelector(".view-picture");
+    const turned = picture.firstElementChild;
+    const [, , width, height] = picture.getAttribute("viewBox").split(" ");
+    const angle = (Number(view.dataset.angle || 0) + 90) % 360;
+    // Turned about the corner 0 0, it is moved back into sight; each turn swaps width and height.
+    const [x, y] = { 0: [0, 0], 90: [height, 0], 180: [height, width], 270: [0, width] }[angle];
+    view.dataset.angle = angle;
+    picture.setAttribute("viewBox", `0 0 ${height} ${width}`);
+    turned.setAttribute("transform", `translate(${x} ${y}) rotate(${angle})`);
+  };
+
   viewer.addEventListener("click", (event) => {
+    if (event.target.closest("[data-turn]")) turn(event.target.closest("[data-view]"));
     const link = event.target.closest("[data-show]");
     const frame = event.target.closest("[data-zoom]");
     if (link || frame) event.preventDefault();
@@ -102,6 +107,7 @@
       const number = Number(event.key);
       if (["j", "k", "u"].includes(event.key)) follow(event.key);
       else if (event.key === "z") zoom(views.find((view) => !view.hidden).querySelector("[data-zoom]"));
+      else if (event.key === "r" && views.length) turn(views.find((view) => !view.hidden));
       else if (event.key === "p" && views.length > 1) nextPhoto();
       else if (event.key === "t") views.find((view) => !view.hidden)?.querySelector("[data-retake]")?.click();
       else if (event.key === "?") help.showModal();
@@ -129,6 +135,5 @@
   });
 
   if (views.length) showView(views[0]);
-  form.querySelectorAll(".input").forEach(press);
   form.querySelector("[aria-invalid]")?.focus();
 })();

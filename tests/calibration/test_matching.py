@@ -13,9 +13,12 @@ from tests.pipeline.settled import settle
 from webapp import queue
 from webapp.audit.models import AuditEntry
 from webapp.calibration import matching
-from webapp.database import db, reading
+from webapp.catalog.models import Product
+from webapp.database import db, reading, tenant, transaction
 from webapp.phases.facts import JudgeKind
 from webapp.pipeline import matcher_files, matchers
+from webapp.pipeline.models import OfferVerdict
+from webapp.providers.models import Offer
 from webapp.work import tasks
 from webapp.work.models import Work, WorkState
 
@@ -59,6 +62,26 @@ def test_a_fresh_client_is_told_of_the_rules_and_of_what_learning_takes(reviewer
     assert "The built-in rules" in says
     assert "takes 20 offers of at least 10 products whose name and barcode were settled" in says
     assert "20 offers of other products that resemble them" in says
+
+
+def test_what_there_is_to_learn_from_is_counted_before_anybody_learns(client, reviewer):  # noqa: F811
+    assert "Products whose name and barcode a person settled 0 10 are needed" in section(reviewer)
+    settle(client.id, count=12)
+    say_of_offers(client.id, same=2, another=1)
+    says = section(reviewer)
+    assert "Products whose name and barcode a person settled 12 Offers" in says
+    assert "Offers that bear their barcodes 12 20 are needed" in says
+    assert "or another one 3 2 the same, 1 another" in says
+
+
+def say_of_offers(client_id, *, same: int, another: int) -> None:
+    """A person's word on offers for one product."""
+    with tenant(client_id), transaction() as session:
+        product = session.scalars(select(Product).order_by(Product.id).limit(1)).one()
+        offers = session.scalars(select(Offer.id).order_by(Offer.id).limit(same + another)).all()
+        for number, offer_id in enumerate(offers):
+            key = {"client_id": client_id, "product_id": product.id, "offer_id": offer_id}
+            session.add(OfferVerdict(**key, is_same=number < same))
 
 
 def test_what_was_learned_for_everybody_is_told_of(reviewer, tmp_path):
@@ -118,7 +141,7 @@ def test_an_admin_has_it_learned_by_a_worker(client, admin):  # noqa: F811
     says = plain(done)
     assert "What was learned from your own reviews" in says
     assert "80 of them the same product" in says
-    assert "F1 on what it had not seen" in says
+    assert "How well it tells names that are new to it" in says
     assert source(client.id)[:12] in says
     assert judge(client.id) is JudgeKind.OWN
     [entry] = written("matcher_trained")

@@ -254,8 +254,8 @@ def test_an_admin_goes_back_to_an_earlier_one_and_to_the_defaults(client, admin)
     for nonsense in ("99", "x", "-1", "9" * 30):
         answer = admin.submit("/calibration/choice", {"catalog_id": str(catalog_id), "version": nonsense})
         assert answer.status_code == 404
-    actions = db.session.execute(select(AuditEntry.new).where(AuditEntry.action == "calibration_chosen")).scalars()
-    assert [entry["version"] for entry in actions] == [1, 2, 1, None]
+    chosen = select(AuditEntry.new).where(AuditEntry.action == "calibration_chosen").order_by(AuditEntry.id)
+    assert [entry["version"] for entry in db.session.execute(chosen).scalars()] == [1, 2, 1, None]
 
 
 def test_the_command_fits_each_catalog_and_says_how_it_went(app, client):  # noqa: F811

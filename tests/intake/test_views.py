@@ -118,6 +118,8 @@ def test_upload_without_photos_is_told_so_and_keeps_what_was_typed(client, uploa
     assert answer.status_code == 422
     assert "Add at least one photo" in answer.text
     assert 'value="Kettle &amp; Co"' in answer.text
+    assert "What you typed is still there" in answer.text
+    assert "What you typed is still there" not in upload(("", b""), headers={}).text
     assert products(client) == []
 
 

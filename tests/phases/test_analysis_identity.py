@@ -115,6 +115,14 @@ def test_a_name_of_one_word_does_not_win_over_the_whole_name_and_no_alternative_
     assert all(other.confidence <= name.confidence for other in name.alternatives)
 
 
+def test_another_records_name_knows_what_that_record_says_besides():
+    pack = msgspec.structs.replace(BOTTLE, id="r3", name="Nordvik Trail Bottle 500 ml, pack of 2", gtin14=OTHER)
+    answer = found(label=BOTTLE_LABEL, known=(BOTTLE, pack))
+    [other] = fields.name_field(answer, Hints()).alternatives
+    assert other.value == pack.name
+    assert other.record == {"gtin": OTHER, "brand": "Nordvik", "model": "NV-750", "size": "500 ml", "quantity": "2"}
+
+
 def test_words_that_do_not_show_the_record_make_a_weaker_vote_unsure():
     answer = found(code(), label=LAMP_LABEL)
     assert answer.weight.confidence < 80

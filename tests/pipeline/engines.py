@@ -24,6 +24,31 @@ def unsure(photos, hints, reference, report, **_more):
     )
 
 
+def torn(photos, hints, reference, report, **_more):
+    """An analysis between two known products: one whose record it takes, and one that fits about as well."""
+    says = (facts.Evidence(kind="catalog", says="The catalog fits the words.", record_id="r1"),)
+    shown = (*says, facts.Evidence(kind="text", says="The label says “Acme”."))
+    other = {"gtin": "09521101530025", "brand": "Zeta", "model": "Z2"}
+    return facts.Analysis(
+        name=facts.Field(
+            value="Acme kettle 1.7 l",
+            confidence=60,
+            evidence=says,
+            alternatives=(
+                facts.Alternative(value="Zeta kettle", confidence=50, record=other),
+                facts.Alternative(value="What was typed", confidence=40),
+            ),
+        ),
+        brand=facts.Field(value="Acme", confidence=60, evidence=shown),
+        model=NOTHING,
+        condition=NOTHING,
+        gtin=facts.Field(value="09521101530018", confidence=59, evidence=says),
+        size=facts.Field(value="1.7 l", confidence=60, evidence=says),
+        confidence=60,
+        reasons=("It fits another known product about as well.",),
+    )
+
+
 def reading(photos, hints, reference, report, **_more):
     """An analysis that reads a code on the first photo, and sees bars on the second."""
     first, second, third = (photo.id for photo in photos)

@@ -1,5 +1,7 @@
 """Learned matchers in the app: trained by command, kept per client, used by phase 2, refused when unusable."""
 
+import os
+import time
 from dataclasses import replace
 
 import pytest
@@ -70,6 +72,18 @@ def test_so_many_pairs_are_enough(trader, monkeypatch):
         lefts, _, pairs = matchers.settled_pairs(session)
     assert len(lefts) < 80
     assert len(pairs) >= 30
+
+
+def test_what_a_crash_left_goes_when_the_next_one_is_written(trader):
+    path = matcher_files.put(b"first", trader)
+    old, young = (path.with_name(f"{path.name}.{name}") for name in ("old", "young"))
+    for left in (old, young):
+        left.write_bytes(b"half")
+    long_ago = time.time() - 2 * matcher_files.LEFT_AFTER_SECONDS
+    for kept in (path, old):
+        os.utime(kept, (long_ago, long_ago))
+    other = matcher_files.put(b"of everybody", None)
+    assert set(path.parent.iterdir()) == {path, other, young}  # somebody may be about to put the young one in its place
 
 
 def test_too_little_to_learn_from_is_said(app, trader):

@@ -39,6 +39,13 @@ def test_the_rejected_value_stays_as_an_alternative_and_the_chosen_one_is_none()
     assert [other.value for other in after.name.alternatives] == [found.name.value]
 
 
+def test_the_rejected_name_still_knows_its_records_number():
+    found = analysis()
+    of_record = {name: msgspec.structs.replace(getattr(found, name), evidence=OF_RECORD) for name in ("name", "gtin")}
+    after = settle(msgspec.structs.replace(found, **of_record), said(name="Toaster", gtin=OTHER), "Ann confirmed it")
+    assert after.name.alternatives[0].record == {"gtin": found.gtin.value}
+
+
 def test_what_a_model_had_written_is_still_marked_when_a_person_chose_otherwise():
     found = analysis()
     name = msgspec.structs.replace(found.name, written_by="model")

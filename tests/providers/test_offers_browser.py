@@ -1,40 +1,19 @@
 """A file of offers in a real browser: checked without leaving the page, then taken in without being chosen again."""
 
-import threading
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, expect
-from werkzeug.serving import make_server
+from playwright.sync_api import expect
 
 from tests import factories
 from tests.providers.test_offers_page import OFFERS, kept
-from webapp.access import sessions
 from webapp.access.models import Role
-from webapp.audit.services import Actor
-from webapp.database import transaction
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def site(app) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-def test_a_checked_file_is_taken_in_by_one_press(app, in_app, site, browser: Browser):
+def test_a_checked_file_is_taken_in_by_one_press(open_page):
     client = factories.make_client("Harbour Trade")
     admin = factories.make_member(client, Role.ADMIN)
-    with transaction():
-        token = sessions.begin(admin.id, Actor(user_id=admin.id), 30, client.id)
-    context = browser.new_context(viewport={"width": 390, "height": 844})
-    context.add_cookies([{"name": app.config["ACCESS_COOKIE"], "value": token, "url": site}])
-    page = context.new_page()
-    page.goto(f"{site}/offers")
+    page = open_page("/offers", admin, client)
 
     def choose(name: str, table: str) -> None:
         page.get_by_label("CSV file").set_input_files({"name": name, "mimeType": "text/csv", "buffer": table.encode()})
@@ -52,4 +31,3 @@ def test_a_checked_file_is_taken_in_by_one_press(app, in_app, site, browser: Bro
     expect(page.locator("#flashes")).to_contain_text("1 row was taken in.")
     expect(page.get_by_label("CSV file")).to_have_value("")
     assert len(kept(client)) == 1
-    context.close()

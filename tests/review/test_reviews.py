@@ -11,7 +11,7 @@ from tests.pipeline.conftest import answer_bells, client, fresh, make_run  # noq
 from webapp.audit.models import AuditEntry
 from webapp.catalog.models import Product
 from webapp.database import db, transaction
-from webapp.phases.facts import Analysis, Field
+from webapp.phases.facts import NO_BARCODE, Analysis, Field
 from webapp.pipeline import findings, settling
 from webapp.pipeline.models import PhaseName, Run, RunState
 from webapp.review.models import Review
@@ -52,6 +52,15 @@ def test_the_desk_is_filled_with_what_was_typed_and_a_guess_is_offered(reviewer,
     assert re.search(r'id="name"\s+name="name"\s+value=""', page)
     assert re.search(r'data-fill="name"\s+data-value="Perhaps a kettle"', page)
     assert 'value="typed model"' in page
+
+
+@pytest.mark.parametrize(("says", "way"), [(NO_BARCODE, "Add a photo"), ("The photo is blurred.", "Take it again")])
+def test_a_missing_barcode_asks_for_one_more_photo_not_for_the_same_again(reviewer, waiting, says, way):
+    product = fresh(Product, waiting[0].product_id)
+    photo = factories.make_photo(product, quality_score=90, quality_says=says)
+    to = f"/products/{product.id}/photos" if way == "Add a photo" else f"/photos/{photo.id}/retake"
+    page = reviewer.get(f"/reviews/{waiting[0].id}").text
+    assert re.search(rf'href="{to}"\s+data-retake>.*?</svg>\s*{way}', page, re.DOTALL)
 
 
 def test_a_decision_goes_to_the_next_and_the_run_to_its_end(reviewer, waiting):

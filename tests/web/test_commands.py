@@ -139,6 +139,7 @@ def test_a_missing_key_is_one_line(command, tmp_path):
     ended = start(command, tmp_path)
     assert ended.returncode != 0
     assert ended.stderr.splitlines()[0].startswith("lotline: SECRET_KEY is not set")
+    assert "make flask" in ended.stderr.splitlines()[0]
     assert "Traceback" not in ended.stderr
 
 
@@ -157,4 +158,21 @@ def test_a_database_that_does_not_answer_is_one_line(app, tmp_path):
     )
     assert ended.returncode == 1
     assert "the database does not answer" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_database_on_which_lotline_was_never_started_is_told_with_what_to_do(app, running, tmp_path):
+    """A command in another folder than the one that Lotline runs in finds a database without the logins."""
+    ended = start(
+        (*FLASK, "bootstrap"),
+        tmp_path,
+        SECRET_KEY=f"another {servers.SECRET_KEY}",
+        DATABASE_URL=running.database,
+        REDIS_URL=running.redis,
+    )
+    assert ended.returncode == 1
+    assert "Lotline was never started on the database" in ended.stderr
+    assert f"LOTLINE_VAR (now {tmp_path})" in ended.stderr
+    assert "make run" in ended.stderr
+    assert "password" not in ended.stderr
     assert "Traceback" not in ended.stderr

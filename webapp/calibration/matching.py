@@ -14,6 +14,7 @@ from webapp.database import reading, transaction
 from webapp.phases.matching.header import LEAST_OF_EACH, LEAST_RECORDS
 from webapp.pipeline import matcher_files
 from webapp.pipeline.matcher_files import Standing
+from webapp.pipeline.matcher_material import Material, material
 from webapp.work import services as work
 from webapp.work.lease import Lease
 from webapp.work.models import ACTIVE, Event, Stream, Work, WorkState
@@ -36,10 +37,12 @@ class Asked(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """All that the page shows of it. `asked` is None where nobody asked yet."""
+    """All that the page shows of it. `asked` is None where nobody asked yet. `there`: what there is to learn from, None
+    while it is being learned."""
 
     standing: Standing
     asked: Asked | None
+    there: Material | None
     least: int = LEAST_OF_EACH
     least_products: int = LEAST_RECORDS
 
@@ -47,7 +50,9 @@ class Figures(NamedTuple):
 def figures(session: Session, client_id: UUID) -> Figures:
     """Who judges the client's names, and what became of the last wish to learn from its reviews."""
     last = session.execute(_LAST_ASKED).first()
-    return Figures(matcher_files.standing(client_id), Asked(*last) if last else None)
+    asked = Asked(*last) if last else None
+    there = None if asked and asked.is_under_way else material(session)
+    return Figures(matcher_files.standing(client_id), asked, there)
 
 
 # The newest event of the work's stream, which is its own alone, says how far it is or how it ended. There is none until

@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session, aliased
 
 from webapp.catalog.models import Product
 from webapp.pipeline.cards import RUNS, AnyRow, RunCard, cards_of
-from webapp.pipeline.models import AuditState, Run, RunState
+from webapp.pipeline.models import Run, RunState
 from webapp.together import Asked, read_together
 from webapp.work.models import Stream
 
@@ -113,20 +113,6 @@ def latest_removed(session: Session) -> Sequence[AnyRow]:
         .join(Product, Product.id == Run.product_id)
         .where(Run.stream_id.in_(_recently_changed()), Product.deleted_at.is_not(None))
     ).all()
-
-
-_REVIEWS = RUNS.where(Run.is_latest, Run.state == RunState.REVIEW).order_by(Run.id).limit(PAGE)
-_AUDITS = RUNS.where(Run.audit == AuditState.OPEN).order_by(Run.id).limit(PAGE)
-
-
-def review_queue(session: Session) -> list[RunCard]:
-    """The runs that wait for a person, longest waiting first."""
-    return cards_of(session, read_together(session, (_REVIEWS, {}))[0])
-
-
-def audit_queue(session: Session) -> list[RunCard]:
-    """The runs that went on by themselves and were drawn for a person to look at, the oldest first."""
-    return cards_of(session, read_together(session, (_AUDITS, {}))[0])
 
 
 def _count_of(*only: ColumnElement[bool]) -> CompoundSelect[str, int]:

@@ -5,7 +5,9 @@ Whatever changes a client's files does so in a `transaction()`, one change at a 
 """
 
 import shutil
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -23,6 +25,8 @@ from webapp.phases.facts import JudgeKind
 from webapp.phases.matching.header import Header, UnusableMatcher, header_of
 
 Loaded = TypeVar("Loaded")
+LEFT_AFTER_SECONDS = 3600
+"""Age from which a file that was to take a matcher's place was left by a crash: writing one takes a moment."""
 
 
 class Found(NamedTuple):
@@ -82,9 +86,10 @@ def loaded(path: Path, load: Callable[[Path, int], Loaded]) -> Loaded | None:
 
 def put(data: bytes, client_id: UUID | None) -> Path:
     """Put a matcher in the place of the one before it, in one step; running slots take it for their next phase. A
-    client's one before it becomes its former one."""
+    client's one before it becomes its former one. What crashes left of earlier ones goes."""
     path = path_of(client_id)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _clear_left(path.parent)
     fresh = _beside(path)
     fresh.write_bytes(data)
     if client_id is not None and own_source(client_id):
@@ -177,3 +182,10 @@ def _former_of(client_id: UUID) -> Path:
 
 def _beside(path: Path) -> Path:
     return path.with_name(f"{path.name}.{new_id()}")
+
+
+def _clear_left(folder: Path) -> None:
+    for left in folder.glob("*.json.*"):  # as _beside names them
+        with suppress(OSError):  # another slot was faster, or it cannot be removed: no reason to keep no matcher
+            if time.time() - left.stat().st_mtime > LEFT_AFTER_SECONDS:
+                left.unlink()

@@ -26,13 +26,10 @@ from webapp.phases.matching.tables import Pair, read_set, scene_of
 from webapp.phases.matching.trained import Trained
 from webapp.pipeline import matcher_files, verdicts
 from webapp.pipeline.matcher_files import path_of
+from webapp.pipeline.matcher_material import PAIRS_LIMIT, SETTLED_LIMIT, is_settled
 from webapp.providers import services as providers
 
 logger = logging.getLogger(__name__)
-SETTLED_LIMIT = 5_000
-"""So many products, the newest, are learned from."""
-PAIRS_LIMIT = 10_000
-"""And about so many pairs, as public sets have. They take a slot about a minute, in which it does nothing else."""
 _RIVALS = 20
 
 
@@ -127,11 +124,7 @@ def settled_pairs(session: Session) -> Settled:
     for product, offer, is_same in verdicts.labelled(session, PAIRS_LIMIT):
         learn_from(product, offer, is_same)
     products = session.scalars(
-        select(Product)
-        .where(Product.fixed_fields.contains(["name", "gtin14"]), Product.gtin14.is_not(None))
-        .where(Product.name.is_not(None), Product.deleted_at.is_(None))
-        .order_by(Product.id.desc())
-        .limit(SETTLED_LIMIT)
+        select(Product).where(*is_settled()).order_by(Product.id.desc()).limit(SETTLED_LIMIT)
     ).all()
     for product in products:
         if len(pairs) >= PAIRS_LIMIT:

@@ -36,7 +36,7 @@ def settle(found: Analysis, values: dict[str, str | None], says: str) -> Analysi
         old: Field = getattr(found, name)
         evidence = Evidence(kind="reviewer", says=says)
         kept = old.evidence if old.value == value else ()
-        lost = [] if old.value in (value, None) else [_lost(old)]
+        lost = [] if old.value in (value, None) else [_lost(found, name)]
         others = tuple([*lost, *(other for other in old.alternatives if other.value != value)][:3])
         changes[name] = Field(
             value=value, confidence=100, evidence=(evidence, *kept), alternatives=others, written_by="reviewer"
@@ -62,7 +62,7 @@ _OF_RECORD = ("category", "size", "quantity")
 def _came_along(found: Analysis, values: dict[str, str | None], name: str) -> bool:
     """Whether a value is the other product's record's, and nobody was asked about it."""
     field: Field = getattr(found, name)
-    return name not in values and any(item.kind in ("catalog", "reference", "offer") for item in field.evidence)
+    return name not in values and field.is_of_record
 
 
 def _is_another(found: Analysis, values: dict[str, str | None]) -> bool:
@@ -82,8 +82,15 @@ def _names_the_same(found: Analysis, values: dict[str, str | None]) -> bool:
     return code(values.get("name") or "") == code(found.name.value or "")
 
 
-def _lost(field: Field) -> Alternative:
-    return Alternative(value=field.value or "", confidence=min(50, field.confidence), written_by=field.written_by)
+def _lost(found: Analysis, name: str) -> Alternative:
+    """The machine's value beside the person's; a name still knows what its record says besides."""
+    field: Field = getattr(found, name)
+    return Alternative(
+        value=field.value or "",
+        confidence=min(50, field.confidence),
+        written_by=field.written_by,
+        record=found.record if name == "name" else {},
+    )
 
 
 def keep_fixed(found: Analysis, product: Any) -> Analysis:

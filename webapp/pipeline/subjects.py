@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from webapp.access.models import User
 from webapp.catalog.models import Catalog, Photo, Product
-from webapp.phases.facts import POOR
+from webapp.phases.facts import NO_BARCODE, POOR
 from webapp.pipeline.cards import AnyRow, photo_url
 from webapp.together import Asked, read_together
 
@@ -35,6 +35,11 @@ class PhotoCard(NamedTuple):
     def is_poor(self) -> bool:
         """Whether it is worth taking again."""
         return self.quality_score is not None and self.quality_score <= POOR
+
+    @property
+    def wants_another(self) -> bool:
+        """Whether what is said of it is mended by another photo beside it, not by taking it again."""
+        return self.quality_says == NO_BARCODE
 
 
 class ProductView(NamedTuple):

@@ -9,18 +9,21 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from markupsafe import Markup
 
+from webapp.access.forms import parse_id
 from webapp.access.guard import current_actor, current_viewer, needs
 from webapp.access.models import Client, Role
 from webapp.catalog.models import Product
 from webapp.crashpoints import crash_point
 from webapp.database import db, transaction
 from webapp.errors import Conflict, NotFound
-from webapp.pipeline import cards, corrections, parts, subjects
-from webapp.pipeline.desk import audit_queue, review_queue
+from webapp.lib.text import clean
+from webapp.pipeline import cards, corrections, parts, queues, subjects
 from webapp.pipeline.models import AuditState, Run, RunState
 from webapp.review import services
 from webapp.review.forms import ReviewForm, filled, parse, prefill
+from webapp.review.proposals import proposals
 
+MOST_TYPED = 200
 bp = Blueprint("review", __name__, url_prefix="/reviews")
 
 
@@ -47,14 +50,22 @@ class Entry(NamedTuple):
 @bp.get("")
 @needs(Role.REVIEWER)
 def queue() -> ResponseReturnValue:
-    """What waits for a person, longest waiting first, and what went on but is to be looked at all the same."""
+    """What waits for a person, longest waiting first, and what went on but is to be looked at all the same; with `q`
+    those of both that it fits."""
     viewer, session = current_viewer(), db.session()
-    runs, drawn = review_queue(session), audit_queue(session)
-    others = services.lookers(session, [run.id for run in (*runs, *drawn)], but=viewer.user_id)
+    typed, after = clean(request.args.get("q", ""))[:MOST_TYPED], parse_id(request.args.get("after", ""))
+    words = queues.words_of(typed)
+    waiting = queues.reviews(session, words=words, after=after)
+    drawn = queues.audits(session, words=words).runs if after is None else []
+    others = services.lookers(session, [run.id for run in (*waiting.runs, *drawn)], but=viewer.user_id)
     return render_template(
         "review/queue.html",
-        entries=[Entry(run, others.get(run.id)) for run in runs],
+        entries=[Entry(run, others.get(run.id)) for run in waiting.runs],
         audits=[Entry(run, others.get(run.id)) for run in drawn],
+        typed=typed,
+        after=after,
+        next_after=waiting.next_after,
+        searched=queues.SEARCHED,
         threshold=_threshold(viewer.client_id),
     )
 
@@ -171,6 +182,8 @@ def _desk(run_id: UUID, form: ReviewForm | None, seen: str | None = None) -> str
         photos=subjects.photos(session, run.product_id),
         analysis=analysis,
         form=form or fill,
+        own=fill.values,
+        proposals=proposals(analysis, fill),
         way=way,
         seen=seen or corrections.mark_of(item),
         audit_percent=kept.audit_percent,

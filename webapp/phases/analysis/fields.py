@@ -10,8 +10,9 @@ from webapp.phases.analysis.candidates import Candidate, brand_on_label
 from webapp.phases.analysis.evidence import label_shows, line_says, nothing, record_says, typed_says
 from webapp.phases.analysis.identity import Identity
 from webapp.phases.analysis.numbers import alternatives
+from webapp.phases.analysis.sizes import of_name
 from webapp.phases.analysis.words import Label, may_name, similarity, words
-from webapp.phases.facts import TRUST, Alternative, Condition, Evidence, Field, Hints, Path, TextLine
+from webapp.phases.facts import TRUST, Alternative, Condition, Evidence, Field, Hints, Path, Record, TextLine
 
 NAMED_MODEL = re.compile(
     r"\b(?:model(?:l|e|o|lo)?|mod|type|typ|ref|art|mpn|p/n)\b[\s.:#°º-]*(?:(?:no|nr|n)[\s.:#°º]+)?([A-Z0-9][A-Z0-9\-/.]{2,})",
@@ -174,12 +175,21 @@ def _field(
 
 
 def _other_names(others: Sequence[Candidate], best: Candidate | None) -> tuple[Alternative, ...]:
-    taken = {best.record.name} if best else set()
-    found: dict[str, int] = {}
+    """Names of up to three other records, each with what its record says besides."""
+    taken = best.record.name if best else None
+    found: dict[str, Candidate] = {}
     for entry in others:
-        if entry.record.name not in taken:
-            found.setdefault(entry.record.name, min(60, round(50 * entry.agreement)))
-    return tuple(Alternative(value=name, confidence=confidence) for name, confidence in list(found.items())[:3])
+        if entry.record.name != taken:
+            found.setdefault(entry.record.name, entry)
+    return tuple(
+        Alternative(value=name, confidence=min(60, round(50 * entry.agreement)), record=_besides(entry.record))
+        for name, entry in list(found.items())[:3]
+    )
+
+
+def _besides(record: Record) -> dict[str, str]:
+    said = {"gtin": record.gtin14, "brand": record.brand, "model": record.model}
+    return {name: value for name, value in said.items() if value} | of_name(record.name)
 
 
 def _label_has_code(label: Label, code: str) -> list[Evidence]:

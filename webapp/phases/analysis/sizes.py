@@ -55,6 +55,12 @@ def size_field(found: Identity, hints: Hints) -> Field:
     )
 
 
+def of_name(name: str) -> dict[str, str]:
+    """Size and quantity as a name tells them; what it does not tell is left out."""
+    sizes, count = measures.measures(name)[:MOST_SIZES], measures.pack_size(name) or 0
+    return ({"size": _written(sizes)} if sizes else {}) | ({"quantity": str(count)} if count > 1 else {})
+
+
 def quantity_field(found: Identity, hints: Hints) -> Field:
     """Pieces sold together, where something says that there are several."""
     for name, says, sure, _ in _named(found, hints):

@@ -7,6 +7,7 @@ boxes are fractions of the upright photo's width and height, money is a decimal 
 
 from webapp.phases.facts.analysis import (
     NO_BARCODE,
+    OF_PRODUCT,
     POOR,
     Analysis,
     Assessment,
@@ -37,6 +38,7 @@ from webapp.phases.facts.offers import Offer, Offers, PastPrice, Rate, Rates, Ve
 
 __all__ = [
     "NO_BARCODE",
+    "OF_PRODUCT",
     "POOR",
     "TRUST",
     "Alternative",

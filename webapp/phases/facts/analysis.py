@@ -157,6 +157,10 @@ class Assessment(Fact, frozen=True, kw_only=True):
     doubts: tuple[str, ...] = ()
 
 
+OF_PRODUCT = ("brand", "model", "gtin", "size", "quantity")
+"""Fields that come with a product's name; its condition is each piece's own."""
+
+
 class Analysis(Fact, frozen=True, kw_only=True):
     """Findings of phase 1. `confidence` is the product's, 0..100; `reasons`: why a person is asked, in plain words,
     empty when nobody is. `image_quality_score` is the best photo's score. `assessment` is None where a person had
@@ -183,6 +187,12 @@ class Analysis(Fact, frozen=True, kw_only=True):
     assessment: Assessment | None = None
     model_notes: tuple[str, ...] = ()
     """Where a language model was to help and did not: why, in sentences."""
+
+    @property
+    def record(self) -> dict[str, str]:
+        """What the known record behind the name says besides, as in Alternative."""
+        fields: dict[str, Field] = {name: getattr(self, name) for name in OF_PRODUCT if self.name.is_of_record}
+        return {name: field.value for name, field in fields.items() if field.value is not None and field.is_of_record}
 
     @property
     def categories(self) -> tuple[Alternative, ...]:

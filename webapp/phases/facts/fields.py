@@ -1,5 +1,7 @@
 """A found value with its evidence."""
 
+import msgspec
+
 from webapp.phases.facts.base import Fact
 
 
@@ -31,13 +33,28 @@ class Evidence(Fact, frozen=True, kw_only=True):
     link: str | None = None
     reference_photo_id: str | None = None
 
+    @property
+    def is_of_record(self) -> bool:
+        """Whether a known record says it, found by whatever way."""
+        return self.kind in ("catalog", "reference", "offer") or (self.kind == "photo" and self.record_id is not None)
+
+    @property
+    def is_of_item(self) -> bool:
+        """Whether the item itself shows it, or somebody says so."""
+        return self.kind in ("barcode", "text", "hint", "reviewer", "rule")
+
 
 class Alternative(Fact, frozen=True, kw_only=True):
-    """A value that lost, with its confidence. `written_by` as in Field."""
+    """A value that lost, with its confidence. `written_by` as in Field.
+
+    `record`: what the known record behind it says besides, by the names of analysis' fields (`gtin` in 14 digits,
+    `brand`, `model`, `size`, `quantity`); empty where it comes from no record.
+    """
 
     value: str
     confidence: int
     written_by: str = "machine"
+    record: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 TRUST = 60
@@ -59,6 +76,16 @@ class Field(Fact, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     written_by: str = "machine"
+
+    @property
+    def is_of_record(self) -> bool:
+        """Whether a known record says the value, alone or with other witnesses."""
+        return self.value is not None and any(item.is_of_record for item in self.evidence)
+
+    @property
+    def is_of_record_alone(self) -> bool:
+        """Whether the value is a known record's, and nothing on the item bears it out: it goes with the record."""
+        return self.is_of_record and not any(item.is_of_item for item in self.evidence)
 
     @property
     def trusted(self) -> str | None:
