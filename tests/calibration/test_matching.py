@@ -15,6 +15,7 @@ from webapp.audit.models import AuditEntry
 from webapp.calibration import matching
 from webapp.database import db, reading
 from webapp.phases.facts import JudgeKind
+from webapp.phases.matching.header import VERSION
 from webapp.pipeline import matcher_files, matchers
 from webapp.work import tasks
 from webapp.work.models import Work, WorkState
@@ -77,7 +78,7 @@ def test_what_was_learned_for_everybody_is_told_of(reviewer, tmp_path):
     [
         (b"", "its file holds no matcher"),
         (b'{"version":99,"checksum":"","learned":{}}', "another version of Lotline (features 99"),
-        (b'{"version":2,"checksum":"","learned":{}}', "changed or cut since"),
+        (f'{{"version":{VERSION},"checksum":"","learned":{{}}}}'.encode(), "changed or cut since"),
     ],
 )
 @pytest.mark.parametrize("own", [True, False])
