@@ -16,6 +16,7 @@ from webapp.calibration import matching
 from webapp.catalog.models import Product
 from webapp.database import db, reading, tenant, transaction
 from webapp.phases.facts import JudgeKind
+from webapp.phases.matching.header import VERSION
 from webapp.pipeline import matcher_files, matchers
 from webapp.pipeline.models import OfferVerdict
 from webapp.providers.models import Offer
@@ -100,7 +101,7 @@ def test_what_was_learned_for_everybody_is_told_of(reviewer, tmp_path):
     [
         (b"", "its file holds no matcher"),
         (b'{"version":99,"checksum":"","learned":{}}', "another version of Lotline (features 99"),
-        (b'{"version":2,"checksum":"","learned":{}}', "changed or cut since"),
+        (f'{{"version":{VERSION},"checksum":"","learned":{{}}}}'.encode(), "changed or cut since"),
     ],
 )
 @pytest.mark.parametrize("own", [True, False])

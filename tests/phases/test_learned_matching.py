@@ -48,6 +48,8 @@ EQUAL_BOTH_WAYS = (
     "gram jaccard",
     "codes shared",
     "model equal",
+    "digits shared",
+    "digits ratio",
     "price gap",
     "colours",
     "found",
@@ -75,6 +77,16 @@ def test_a_model_number_is_found_however_it_is_written() -> None:
     features = pair_features(left, right, corpus_of([left, right]))
     assert features["left code in right"] == len("wh1000xm4")
     assert features["left code begun in right"] == 1.0
+
+
+def test_the_digits_of_a_model_number_are_found_among_other_letters_and_zeros() -> None:
+    left, right = Entry(id="1", title="Acclaim disk", model="VER0097185"), Entry(id="2", title="acclaim 97185-us disk")
+    features = pair_features(left, right, corpus_of([left, right]))
+    assert (features["codes shared"], features["digits shared"]) == (0, 1)
+    assert (features["left digits in right"], features["left digits missed"]) == (len("97185"), 0)
+    other = pair_features(left, Entry(id="3", title="acclaim 97186-us disk"), corpus_of([left, right]))
+    assert (other["left digits in right"], other["left digits missed"]) == (0, len("97185"))
+    assert math.isnan(pair_features(left, Entry(id="4", title="disk"), corpus_of([left]))["right digits missed"])
 
 
 def test_trees_learn_what_no_single_column_shows_and_give_the_same_twice() -> None:

@@ -16,6 +16,7 @@ MOST_CODES = 30
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)+|[^\W_]+")
 _CODE = re.compile(r"[^\W_]+(?:[-/.][^\W_]+)*")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_DIGITS = re.compile(r"[1-9]\d{2,}")
 _VERSION = re.compile(r"\b(?:v|ver|version|vol|volume|release)\s*\.?\s*(\d+)")
 
 
@@ -79,6 +80,12 @@ class Entry(Fact, frozen=True, kw_only=True, dict=True):
     def all_codes(self) -> frozenset[str]:
         """Model numbers anywhere, the description included."""
         return self.codes | frozenset(islice(_codes(fold(cut(self.description, TEXT_LIMIT))), MOST_CODES))
+
+    @cached_property
+    def code_digits(self) -> frozenset[str]:
+        """The runs of three digits and more in its codes, without leading zeros: what `ver97185`, `97185-us` and
+        `097185` have in common."""
+        return frozenset(run for written in self.codes for run in _DIGITS.findall(written))
 
     @cached_property
     def model_code(self) -> str:

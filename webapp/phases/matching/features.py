@@ -5,22 +5,21 @@ A feature that cannot be known (no price on one side) is NaN. Changing what a fe
 
 import math
 from collections.abc import Iterable, Set
-from itertools import product
 
 import numpy as np
 from rapidfuzz import fuzz
-from rapidfuzz.distance import JaroWinkler, LCSseq, Prefix
+from rapidfuzz.distance import JaroWinkler, LCSseq
 
 from webapp.lib.text import fold
 from webapp.phases import measures
 from webapp.phases.matching.boosting import Floats
+from webapp.phases.matching.codes import code_features
 from webapp.phases.matching.corpus import Corpus
 from webapp.phases.matching.entry import Entry, tokens_of
 from webapp.phases.matching.overlap import overlap
 from webapp.phases.vocabulary import COLOURS
 
 NAN = math.nan
-_LEAST_CODE = 3
 _LONG_WORD = 4
 
 
@@ -35,8 +34,7 @@ def pair_features(left: Entry, right: Entry, corpus: Corpus) -> dict[str, float]
     return {
         **_spelling(left, right),
         **_words(left, right, corpus),
-        **_codes(left, right),
-        **_models(left, right),
+        **code_features(left, right),
         **_numbers(left, right),
         **_fields(left, right, corpus),
         **{f"has {word}": (word in left.words) + 2.0 * (word in right.words) for word in corpus.common},
@@ -120,42 +118,6 @@ def _found(wanted: Entry, other: Entry, corpus: Corpus) -> float:
     return hits / total if total else 0.0
 
 
-def _codes(left: Entry, right: Entry) -> dict[str, float]:
-    mine, other = left.codes, right.codes
-    both = mine & other
-    crossed = list(product(sorted(mine), sorted(other)))
-    return {
-        "codes left": len(mine),
-        "codes right": len(other),
-        "codes shared": len(both),
-        "longest code shared": max(map(len, both), default=0),
-        "code ratio": max((fuzz.ratio(a, b) for a, b in crossed), default=NAN),
-        "code prefix": max((_prefix(a, b) for a, b in crossed), default=NAN),
-        "code partial ratio": max((fuzz.partial_ratio(a, b) for a, b in crossed), default=NAN),
-        "left code in right": _longest_in(mine, right.run_on),
-        "right code in left": _longest_in(other, left.run_on),
-        "left code begun in right": _begun(mine, right.run_on),
-        "right code begun in left": _begun(other, left.run_on),
-        "codes shared anywhere": len(left.all_codes & right.all_codes),
-        "code ratio anywhere": max((fuzz.ratio(a, b) for a, b in product(mine, right.all_codes)), default=NAN),
-    }
-
-
-def _models(left: Entry, right: Entry) -> dict[str, float]:
-    mine, other = left.model_code, right.model_code
-    given = bool(mine and other)
-    return {
-        "model ratio": fuzz.ratio(mine, other) if given else NAN,
-        "model partial ratio": fuzz.partial_ratio(mine, other) if given else NAN,
-        "model prefix": _prefix(mine, other) if given else NAN,
-        "model equal": float(mine == other) if given else NAN,
-        "left model in right": float(mine in right.run_on) if len(mine) >= _LEAST_CODE else NAN,
-        "right model in left": float(other in left.run_on) if len(other) >= _LEAST_CODE else NAN,
-        "left model begun in right": _begun({mine} - {""}, right.run_on),
-        "right model begun in left": _begun({other} - {""}, left.run_on),
-    }
-
-
 def _numbers(left: Entry, right: Entry) -> dict[str, float]:
     mine, other = left.numbers, right.numbers
     written = [frozenset(filter(_has_digit, entry.words)) for entry in (left, right)]
@@ -206,26 +168,6 @@ def _colours(entry: Entry) -> Set[str]:
 def _agreement(one: Set[object], other: Set[object]) -> float:
     """1 where both give something in common, -1 where both give something else, 0 where one is silent."""
     return (1.0 if one & other else -1.0) if one and other else 0.0
-
-
-def _prefix(one: str, other: str) -> float:
-    return Prefix.similarity(one, other) / min(len(one), len(other))
-
-
-def _longest_in(codes: Set[str], text: str) -> float:
-    return max((len(code) for code in codes if code in text), default=0) if codes else NAN
-
-
-def _begun(codes: Set[str], text: str) -> float:
-    """The largest share of a code, from its beginning, that stands in the text; three signs at least."""
-    return max((_share_begun(code, text) for code in codes), default=NAN)
-
-
-def _share_begun(code: str, text: str) -> float:
-    long = len(code)
-    while long >= _LEAST_CODE and code[:long] not in text:
-        long -= 1
-    return long / len(code) if long >= _LEAST_CODE else 0.0
 
 
 def _has_digit(word: str) -> bool:

@@ -7,7 +7,7 @@ import msgspec
 
 from webapp.phases.facts import Fact
 
-VERSION = 2
+VERSION = 3
 """Of what the features mean: a matcher is worth nothing to a program whose features mean something else."""
 LEAST_OF_EACH = 20
 """Pairs of the same product, and of different ones, without which nothing is learned."""
