@@ -10,6 +10,7 @@ from werkzeug.local import LocalProxy
 
 from webapp.access.models import Role
 from webapp.access.sessions import Person, Viewer
+from webapp.catalog.models import Product
 from webapp.database import db
 from webapp.learning.models import Rule, RuleState
 from webapp.pipeline import queues
@@ -24,7 +25,10 @@ def _count_of(ids: Select[*tuple[Any, ...]]) -> ScalarSelect[int]:
     return select(func.count()).select_from(ids.limit(COUNT_TO).subquery()).scalar_subquery()
 
 
-_UPLOADERS_COUNTS = select(_count_of(queues.PHOTOS_WANTED).label("photos_wanted"))
+# In the order of the index of them, which a planner that knows nothing of the table yet would else pass by.
+_UPLOADERS_COUNTS = select(
+    _count_of(queues.PHOTOS_WANTED.order_by(Product.photo_wanted_at)).label("photos_wanted"),
+)
 _COUNTS = _UPLOADERS_COUNTS.add_columns(
     _count_of(select(Run.id).where(*queues.WAITING)).label("review"),
     _count_of(select(Run.id).where(Run.state == RunState.FAILED, Run.is_latest)).label("failed"),

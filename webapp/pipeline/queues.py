@@ -43,6 +43,7 @@ WAITING: tuple[ColumnExpressionArgument[bool], ...] = (
 
 class _Queue(NamedTuple):
     only: tuple[ColumnExpressionArgument[bool], ...]
+    """Over runs joined to their products."""
     order: ColumnElement[Any] | UnaryExpression[Any]
     later: ColumnElement[bool]
 
@@ -51,7 +52,7 @@ _QUEUES = {
     "reviews": _Queue(WAITING, Run.id.asc(), Run.id > bindparam("after")),
     "audits": _Queue((Run.audit == AuditState.OPEN,), Run.id.asc(), Run.id > bindparam("after")),
     "photos_wanted": _Queue(
-        (Run.is_latest, Run.product_id.in_(PHOTOS_WANTED.correlate(None))),
+        (Run.is_latest, Product.photo_wanted_at.is_not(None)),
         Product.photo_wanted_at.desc(),
         Product.photo_wanted_at < bindparam("after"),
     ),
@@ -118,8 +119,10 @@ def _page(
 def _statement(queue: str, by_words: bool, later: bool) -> Select[*tuple[Any, ...]]:
     only = list(_QUEUES[queue].only)
     if by_words:
-        oldest = select(Run.id).where(*only).order_by(Run.id).limit(SEARCHED).correlate(None)
-        only = [Run.id.in_(oldest), ~exists().where(func.strpos(_haystack(), _word) == 0)]
+        oldest = select(Run.id).where(*only).order_by(Run.id).limit(SEARCHED)
+        if queue == "photos_wanted":  # the others are told by the run alone
+            oldest = oldest.join(Product, Product.id == Run.product_id)
+        only = [Run.id.in_(oldest.correlate(None)), ~exists().where(func.strpos(_haystack(), _word) == 0)]
     if later:
         only.append(_QUEUES[queue].later)
     return RUNS.where(*only).order_by(_QUEUES[queue].order).limit(bindparam("many", type_=Integer))
