@@ -47,6 +47,7 @@ from webapp.pricing import views as pricing
 from webapp.providers import offers_views as offers
 from webapp.providers import sources
 from webapp.providers import views as providers
+from webapp.review import photo_wanted_views as photo_wanted
 from webapp.review import views as review
 from webapp.watching import views as watching
 from webapp.work.kinds import Kind
@@ -160,6 +161,7 @@ def _add_features(app: Flask) -> None:
         intake,
         retakes,
         review,
+        photo_wanted,
         calibration,
         pricing,
         failures,

@@ -36,9 +36,11 @@
     if (place?.isConnected && shots.length) {
       const list = place.parentElement;
       place.replaceWith(...shots);
-      for (const old of list.querySelectorAll("[data-no-barcode]")) if (!shots.includes(old)) old.remove();
+      const isOfProduct = (line) => line.querySelector("[data-retake]")?.getAttribute("href").startsWith(way);
+      for (const old of list.querySelectorAll("[data-no-barcode]")) if (!shots.includes(old) && isOfProduct(old)) old.remove();
       if (list.querySelector("[data-poor]")) {
-        note.hidden = true;
+        if (list.closest("[data-answer]")) note.hidden = true; // the answer around it says that all is safe
+        else tell(form.dataset.saysSafe, { level: "success" });
         [...shots, list].map((one) => one.querySelector("[data-retake]")).find(Boolean)?.focus({ preventScroll: true });
         return;
       }

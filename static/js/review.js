@@ -4,6 +4,7 @@
   const viewer = document.querySelector("[data-viewer]");
   if (!form || !viewer) return;
   const help = document.getElementById("keys");
+  const asked = document.querySelector("[data-ask-photo]");
   const fieldOf = (part) => part.querySelector(":checked") || part.querySelector("input");
   const parts = [...form.querySelectorAll("[data-field]")];
   const views = [...viewer.querySelectorAll("[data-view]")];
@@ -94,6 +95,7 @@
 
   document.addEventListener("keydown", (event) => {
     const inField = event.target.matches("input");
+    if (asked?.contains(event.target) && event.key !== "Escape") return; // a question to the dock decides nothing
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       form.requestSubmit();
@@ -110,7 +112,11 @@
       else if (event.key === "r" && views.length) turn(views.find((view) => !view.hidden));
       else if (event.key === "p" && views.length > 1) nextPhoto();
       else if (event.key === "t") views.find((view) => !view.hidden)?.querySelector("[data-retake]")?.click();
-      else if (event.key === "?") help.showModal();
+      else if (event.key === "n" && asked) {
+        event.preventDefault();
+        asked.open = true;
+        asked.querySelector("button").focus();
+      } else if (event.key === "?") help.showModal();
       else if (number >= 1 && number <= parts.length) {
         event.preventDefault();
         fieldOf(parts[number - 1]).focus();

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from uuid import UUID
@@ -124,6 +125,15 @@ def parse_id(typed: str) -> UUID | None:
         return UUID(typed)
     except ValueError:
         return None
+
+
+def parse_moment(typed: str) -> datetime | None:
+    """The moment that a page of ours wrote as ISO 8601 with its zone, or None if it is none."""
+    try:
+        moment = datetime.fromisoformat(typed)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
 
 
 def parse_number(typed: str) -> int | None:

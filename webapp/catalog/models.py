@@ -88,10 +88,18 @@ class Product(Base):
         CheckConstraint("gtin14 ~ '^[0-9]{14}$'", name="gtin14"),
         CheckConstraint("quantity ~ '^[1-9][0-9]{0,3}$'", name="quantity"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
+        CheckConstraint("(photo_wanted_at IS NULL) = (photo_wanted_note IS NULL)", name="photo_wanted"),
+        CheckConstraint("photo_wanted_at IS NULL OR deleted_at IS NULL", name="photo_wanted_in_use"),
         Index("ix_products_client_gtin14", "client_id", "gtin14"),
         Index("ix_products_client_created", "client_id", "created_at"),
         Index("ix_products_client_brand", "client_id", "brand"),
         Index("ix_products_client_catalog", "client_id", "catalog_id"),
+        Index(
+            "ix_products_photo_wanted",
+            "client_id",
+            "photo_wanted_at",
+            postgresql_where=text("photo_wanted_at IS NOT NULL"),
+        ),
         Index(
             "ix_products_search_text",
             "search_text",
@@ -136,6 +144,11 @@ class Product(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
     deleted_at: Mapped[datetime | None]
     deleted_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    photo_wanted_at: Mapped[datetime | None]
+    """Since when a reviewer waits for a new photo; only while its newest run waits for a review."""
+    photo_wanted_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    photo_wanted_note: Mapped[str | None]
+    """What is to be seen on it, in the reviewer's words."""
     row_version: Mapped[int] = mapped_column(server_default=text("1"), default=1)
     search_text: Mapped[str] = mapped_column(
         Computed(

@@ -17,7 +17,7 @@ from webapp.errors import DomainError, Invalid, NotFound
 from webapp.intake import forms, pictures, retakes, services
 from webapp.intake.pictures import Candidate, Picture, Refusal
 from webapp.intake.views import asks_for_fragment, limits
-from webapp.pipeline import subjects
+from webapp.pipeline import cards, subjects
 from webapp.words import _, counted
 
 bp = Blueprint("retakes", __name__)
@@ -158,4 +158,7 @@ def _refused(place: Place, error: DomainError) -> ResponseReturnValue:
 
 
 def _form_page(place: Place, says: str = "") -> str:
-    return render_template("intake/retake.html", product_id=place.product_id, photo=place.photo, says=says)
+    with reading() as session:
+        runs = cards.cards_of_product(session, place.product_id)
+    run = runs[0] if runs else None
+    return render_template("intake/retake.html", product_id=place.product_id, photo=place.photo, run=run, says=says)

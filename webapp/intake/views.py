@@ -10,6 +10,7 @@ from typing import NamedTuple
 from flask import Blueprint, current_app, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from webapp.access.forms import parse_moment
 from webapp.access.guard import current_actor, current_viewer, needs
 from webapp.access.models import Role
 from webapp.catalog import services as catalog
@@ -22,10 +23,13 @@ from webapp.intake import samples as sample_products
 from webapp.intake.forms import IntakeForm
 from webapp.intake.pictures import Refusal, Upload
 from webapp.intake.services import Order
+from webapp.pipeline import queues
 from webapp.words import _, counted
 
 bp = Blueprint("intake", __name__)
 
+WANTED = 10
+"""Photos wanted on one page of the dock: the camera for the next item stays near."""
 MAX_NAMED, MAX_NAME_SHOWN = 5, 60
 """Messages for the next page travel in a cookie, of which browsers keep 4 KB and proxies pass on little more."""
 
@@ -190,8 +194,10 @@ def _form_page(
     rejected: Sequence[Refusal] = (),
     duplicates: Sequence[tuple[object, ...]] = (),
 ) -> str:
+    wanted_before = parse_moment(request.args.get("wanted_before", ""))
     with reading() as session:
         catalogs = catalog.choices(session)
+        wanted = queues.photos_wanted(session, before=wanted_before, many=WANTED)
     return render_template(
         "intake/new.html",
         form=form,
@@ -200,6 +206,8 @@ def _form_page(
         limits=limits(),
         rejected=rejected,
         duplicates=duplicates,
+        wanted=wanted,
+        wanted_before=wanted_before,
     )
 
 

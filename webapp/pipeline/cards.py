@@ -51,6 +51,15 @@ class PhaseCard(NamedTuple):
     actions: tuple[str, ...]
 
 
+class PhotoWanted(NamedTuple):
+    """That a reviewer asks the dock for a new photo."""
+
+    note: str
+    by_name: str
+    """Empty where the person is gone."""
+    at: datetime
+
+
 class RunCard(NamedTuple):
     """A run as a screen shows it; `seq` is its stream's number, so that older news can be told from newer."""
 
@@ -76,6 +85,7 @@ class RunCard(NamedTuple):
     phases: tuple[PhaseCard, ...]
     seq: int
     is_latest: bool
+    photo_wanted: PhotoWanted | None
 
     @property
     def place(self) -> int:
@@ -96,6 +106,8 @@ def photo_url(photo_id: UUID, variant: str) -> str:
 
 _primary = aliased(Photo)
 _analysis = aliased(Phase)
+_asker = aliased(User)
+_asker_name = select(_asker.name).where(_asker.id == Product.photo_wanted_by).correlate(Product).scalar_subquery()
 _photo_count = (
     select(func.count())
     .where(Photo.product_id == Run.product_id, Photo.replaced_by.is_(None))
@@ -119,6 +131,9 @@ RUNS = (
         Run.hints,
         Run.is_latest,
         Product.name,
+        Product.photo_wanted_at,
+        Product.photo_wanted_note,
+        _asker_name.label("asker"),
         User.name.label("uploader"),
         Stream.seq,
         _primary.id.label("photo_id"),
@@ -218,7 +233,14 @@ def _card(row: AnyRow, phases: tuple[PhaseCard, ...]) -> RunCard:
         phases=phases,
         seq=row.seq,
         is_latest=row.is_latest,
+        photo_wanted=_photo_wanted(row) if row.is_latest else None,
     )
+
+
+def _photo_wanted(row: AnyRow) -> PhotoWanted | None:
+    if row.photo_wanted_at is None:
+        return None
+    return PhotoWanted(row.photo_wanted_note, row.asker or "", row.photo_wanted_at)
 
 
 def _phase(row: AnyRow, *, acts: bool) -> PhaseCard:

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from webapp.errors import Conflict
-from webapp.pipeline import services
+from webapp.pipeline import photo_wanted, services
 from webapp.pipeline.models import Phase, PhaseName, Run, RunState
 from webapp.work import services as work
 from webapp.work.events import NewEvent
@@ -31,6 +31,7 @@ def look_anew(session: Session, run: Run, user_id: UUID | None, why: str) -> Run
     if not run.is_latest:
         raise Conflict("There is a newer run of this product; go on with that one.")
     services.tell_all(session, run, NewEvent("run.photos_changed", why[:1].upper() + why[1:]))
+    photo_wanted.end(session, run, why)
     work_id, state = session.execute(
         select(Work.id, Work.state)
         .join(Phase, Phase.work_id == Work.id)

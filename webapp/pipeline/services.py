@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from webapp.catalog.models import Product
 from webapp.errors import Conflict, NotFound
 from webapp.phases.facts import Analysis
-from webapp.pipeline import findings, outcomes, settling
+from webapp.pipeline import findings, outcomes, photo_wanted, settling
 from webapp.pipeline.models import LABELS, Phase, PhaseName, Run, RunState
 from webapp.work import services as work
 from webapp.work.events import NewEvent, create_stream, record, record_each
@@ -134,13 +134,14 @@ def run_again(session: Session, product_id: UUID, user_id: UUID | None) -> Run:
 
 def stop_phase(session: Session, run_id: UUID, number: int) -> Run:
     """Stop the phase that a run is at. Final at commit: no worker can write after it."""
-    run, item = _locked(session, run_id, number)
+    run, item = _locked(session, run_id, number, with_product=True)  # a photo may be wanted, which is the product's
     state = WorkState(item.state)
     if state is WorkState.BLOCKED:
         raise Conflict("This phase has not begun. Stop the one before it.")
     if state in (WorkState.DONE, WorkState.FAILED, WorkState.STOPPED):
         raise Conflict(f"This phase has ended already: it is {state}.")
     work.stop(session, item.id, f"{item.label} stopped by a person")
+    photo_wanted.end(session, run, "the phase was stopped")
     _change(session, run.id, state=RunState.STOPPED)
     return run
 
@@ -185,7 +186,7 @@ def remove_product(session: Session, product_id: UUID, user_id: UUID | None) -> 
 
 
 def stop_active(session: Session, run: Run, why: str) -> bool:
-    """Stop whatever is done for a run, which the caller has locked; whether there was anything."""
+    """Stop whatever is done for a run, which the caller has locked with its product; whether there was anything."""
     active = session.execute(
         select(Work.id, Work.args)
         .join(Phase, Phase.work_id == Work.id)
@@ -197,6 +198,7 @@ def stop_active(session: Session, run: Run, why: str) -> bool:
     for item in active:
         work.stop(session, item.id, f"{item.args.get('label', KIND)} stopped: {why}")
     if active:
+        photo_wanted.end(session, run, why)
         _change(session, run.id, state=RunState.STOPPED)
     return bool(active)
 
@@ -267,6 +269,7 @@ def confirm(session: Session, run_id: UUID, settled: dict[str, str | None], *, b
     if before is None:
         raise Conflict("This run has no findings to confirm.")
     moved = work.release(session, places[PhaseName.ANALYSIS].work_id, f"Confirmed by {by_name}", {"by": by_name})
+    photo_wanted.end(session, run, f"{by_name} decided without it")
     after = settling.settle(before, settled, f"{by_name} confirmed it")
     place = outcomes.Place(
         run_id=run_id,
@@ -291,7 +294,7 @@ class _Item(msgspec.Struct, frozen=True):
     label: str
 
 
-def _locked(session: Session, run_id: UUID, number: int) -> tuple[Run, _Item]:
+def _locked(session: Session, run_id: UUID, number: int, *, with_product: bool = False) -> tuple[Run, _Item]:
     """A run and the work of one of its phases, locked in the order that everybody keeps: work, (product,) run."""
     row = session.execute(
         select(Work.id, Work.state, Work.args)
@@ -301,6 +304,9 @@ def _locked(session: Session, run_id: UUID, number: int) -> tuple[Run, _Item]:
     ).one_or_none()
     if row is None:
         raise NotFound("There is no such phase.")
+    if with_product:
+        its_product = select(Product.id).join(Run, Run.product_id == Product.id).where(Run.id == run_id)
+        session.execute(its_product.with_for_update(of=Product))
     run = session.get_one(Run, run_id, with_for_update=True, populate_existing=True)
     return run, _Item(id=row.id, state=row.state.value, label=str(row.args.get("label", KIND)))
 

@@ -17,9 +17,9 @@ from webapp.catalog.models import Product
 from webapp.errors import Conflict, NotFound
 from webapp.learning import services as learning
 from webapp.phases.facts import Analysis, Field
-from webapp.pipeline import audits, corrections, settling
+from webapp.pipeline import audits, corrections, queues, settling
 from webapp.pipeline import services as pipeline
-from webapp.pipeline.models import AuditState, Run, RunState
+from webapp.pipeline.models import AuditState, Run
 from webapp.review.forms import Decision
 from webapp.review.models import Review
 
@@ -101,7 +101,7 @@ def place(session: Session, run_id: UUID, *, among_audits: bool = False) -> Plac
         .join(Product, Product.id == Run.product_id)
         .where(Run.audit == AuditState.OPEN, Product.deleted_at.is_(None))
         if among_audits
-        else select(Run.id).where(Run.is_latest, Run.state == RunState.REVIEW)
+        else select(Run.id).where(*queues.WAITING)
     )
     ids = list(session.execute(waiting.order_by(Run.id).limit(QUEUE_CAP)).scalars())
     if run_id not in ids:

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from markupsafe import Markup
 
-from webapp.access.forms import parse_id
+from webapp.access.forms import parse_id, parse_moment
 from webapp.access.guard import current_actor, current_viewer, needs
 from webapp.access.models import Client, Role
 from webapp.catalog.models import Product
@@ -19,7 +19,7 @@ from webapp.errors import Conflict, NotFound
 from webapp.lib.text import clean
 from webapp.pipeline import cards, corrections, parts, queues, subjects
 from webapp.pipeline.models import AuditState, Run, RunState
-from webapp.review import services
+from webapp.review import photo_wanted, services
 from webapp.review.forms import ReviewForm, filled, parse, prefill
 from webapp.review.proposals import proposals
 
@@ -50,21 +50,27 @@ class Entry(NamedTuple):
 @bp.get("")
 @needs(Role.REVIEWER)
 def queue() -> ResponseReturnValue:
-    """What waits for a person, longest waiting first, and what went on but is to be looked at all the same; with `q`
-    those of both that it fits."""
+    """What waits for a person, longest waiting first, what waits for a new photo, and what went on but is to be looked
+    at all the same; with `q` those of all three that it fits."""
     viewer, session = current_viewer(), db.session()
     typed, after = clean(request.args.get("q", ""))[:MOST_TYPED], parse_id(request.args.get("after", ""))
+    wanted_before = parse_moment(request.args.get("wanted_before", ""))
+    is_first = after is None and wanted_before is None
     words = queues.words_of(typed)
-    waiting = queues.reviews(session, words=words, after=after)
-    drawn = queues.audits(session, words=words).runs if after is None else []
-    others = services.lookers(session, [run.id for run in (*waiting.runs, *drawn)], but=viewer.user_id)
+    waiting = queues.reviews(session, words=words, after=after) if wanted_before is None else queues.NOTHING
+    wanted = queues.photos_wanted(session, words=words, before=wanted_before) if after is None else queues.NONE_WANTED
+    drawn = queues.audits(session, words=words).runs if is_first else []
+    others = services.lookers(session, [run.id for run in (*waiting.runs, *wanted.runs, *drawn)], but=viewer.user_id)
     return render_template(
         "review/queue.html",
         entries=[Entry(run, others.get(run.id)) for run in waiting.runs],
+        wanted=[Entry(run, others.get(run.id)) for run in wanted.runs],
         audits=[Entry(run, others.get(run.id)) for run in drawn],
         typed=typed,
         after=after,
         next_after=waiting.next_after,
+        wanted_before=wanted_before,
+        next_wanted_before=wanted.next_before,
         searched=queues.SEARCHED,
         threshold=_threshold(viewer.client_id),
     )
@@ -193,6 +199,7 @@ def _desk(run_id: UUID, form: ReviewForm | None, seen: str | None = None) -> str
         next_run_id=place.next,
         looker_name=services.lookers(session, [run_id], but=viewer.user_id).get(run_id),
         decided=services.decided(session, run_id),
+        notes=photo_wanted.proposals(analysis),
         threshold=_threshold(viewer.client_id),
     )
 
