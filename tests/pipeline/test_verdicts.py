@@ -1,15 +1,17 @@
 """What reviewers say of offers: kept, undone, heeded by the next market research, and learned from."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import delete, select, text
 
-from tests import factories
+from tests import factories, servers
 from tests.pipeline.conftest import answer_bells, fresh
 from tests.pipeline.engines import unsure
 from tests.pipeline.test_market_panel import pen
+from tests.waiting import wait_until
 from webapp.catalog.models import Product
 from webapp.database import reading, tenant, transaction
 from webapp.live.frames import Span
@@ -357,3 +359,27 @@ def test_a_persons_word_is_learned_rather_than_the_barcodes(priced, member):
     assert len(pairs) == len({pair[:2] for pair in pairs}) == 3
     assert {pair.right: pair.same for pair in pairs}[str(offer_of(20))] is False
     assert sum(bool(pair.same) for pair in pairs) == 2
+
+
+def test_an_offer_that_goes_as_it_is_spoken_of_is_not_found(app, priced, member, owner):
+    browser, offer_id = member(), offer_of(20)
+    with servers.as_owner(app.extensions["lotline_config"].database_url) as other, ThreadPoolExecutor(1) as pool:
+        with other.transaction():
+            other.execute("DELETE FROM offers WHERE id = %s", [offer_id])
+            answer = pool.submit(press, browser, priced, offer_id, "another")
+            waiting = "SELECT 1 FROM pg_locks WHERE NOT granted"
+            wait_until(lambda: owner.execute(waiting).fetchone())
+        assert answer.result(20).status_code == 404
+
+
+def test_of_two_who_ask_for_the_market_at_once_neither_is_refused(app, priced, member, owner):
+    browsers = [member(), member("admin")]
+    with servers.as_owner(app.extensions["lotline_config"].database_url) as other, ThreadPoolExecutor(2) as pool:
+        with other.transaction():
+            other.execute("SELECT 1 FROM work FOR UPDATE")  # both are held up where they lock the run
+            where = f"/products/{priced.product_id}/market"
+            answers = [pool.submit(browser.submit, where) for browser in browsers]
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            wait_until(lambda: owner.execute(waiting).fetchone()[0] >= 2)
+        assert [answer.result(20).status_code for answer in answers] == [303, 303]
+    assert newest(priced).number == 2

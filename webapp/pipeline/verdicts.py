@@ -67,7 +67,8 @@ def say(
     product = session.get_one(Product, run.product_id, with_for_update=True, populate_existing=True)
     if product.deleted_at is not None:
         raise Conflict("This product has been removed. Put it back first.")
-    offer = session.get(Offer, offer_id)
+    # A source's old offers are forgotten meanwhile: this one stays until what is said of it stands beside it.
+    offer = session.get(Offer, offer_id, with_for_update={"read": True, "key_share": True})
     if offer is None:
         raise NotFound("There is no such offer (any more).")
     verdict = session.get(OfferVerdict, (product.id, offer_id), populate_existing=True)
@@ -117,7 +118,7 @@ def research_again(session: Session, product_id: UUID, *, by: UUID, by_name: str
         NotFound: there is no such product.
         Conflict: it was removed, or waits for a person.
     """
-    product, newest = services.locked_product(session, product_id)
+    product, newest = _locked(session, product_id)
     if product.deleted_at is not None:
         raise Conflict("This product has been removed. Put it back first.")
     if newest.state is RunState.REVIEW:
@@ -130,6 +131,16 @@ def research_again(session: Session, product_id: UUID, *, by: UUID, by_name: str
     corrections.start_again(session, newest, by, says, why="the market is researched again")
     audit.record(actor, "market_researched_again", client_id=product.client_id, table="products", row_id=product_id)
     return True
+
+
+def _locked(session: Session, product_id: UUID) -> tuple[Product, Run]:
+    """As `services.locked_product`, but where somebody starts the product again at this very moment, with that run: of
+    two who ask for the same thing neither is refused."""
+    try:
+        with session.begin_nested():  # whose locks go with it, so that those of the newer run are taken in their order
+            return services.locked_product(session, product_id)
+    except Conflict:
+        return services.locked_product(session, product_id)
 
 
 # --- looking up -----------------------------------------------------------------------------------
@@ -200,4 +211,5 @@ def labelled(session: Session, limit: int) -> list[Labelled]:
         .limit(limit)
     ).all()
     offers = {offer.id: offer for offer in providers.offers_by_id(session, {row.offer_id for row in rows})}
-    return [Labelled(row.Product, offers[str(row.offer_id)], row.is_same) for row in rows]
+    known = [(row, offers.get(str(row.offer_id))) for row in rows]  # one may have been forgotten since
+    return [Labelled(row.Product, offer, row.is_same) for row, offer in known if offer is not None]
