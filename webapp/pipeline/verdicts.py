@@ -20,6 +20,7 @@ from webapp.lib.text import cut
 from webapp.phases import facts
 from webapp.pipeline import corrections, services
 from webapp.pipeline.cards import AnyRow
+from webapp.pipeline.matcher_material import is_said_of_it
 from webapp.pipeline.models import OfferVerdict, Phase, PhaseName, Run, RunState
 from webapp.providers import services as providers
 from webapp.providers.models import Offer
@@ -32,12 +33,13 @@ MOST = 50
 
 
 class Said(NamedTuple):
-    """What was said of an offer, when, and by whom."""
+    """What was said of an offer, when, and by whom. `is_of_former`: the product was taken for another one then."""
 
     offer_id: UUID
     is_same: bool
     by: str
     at: datetime
+    is_of_former: bool
 
 
 # --- saying ---------------------------------------------------------------------------------------
@@ -73,7 +75,7 @@ def say(
         raise NotFound("There is no such offer (any more).")
     verdict = session.get(OfferVerdict, (product.id, offer_id), populate_existing=True)
     present = verdict.is_same if verdict else None
-    if present is is_same:
+    if present is is_same and not (verdict and verdict.is_of_former):
         return
     if present is not seen:
         raise Conflict("Somebody else has spoken of this offer since you looked. Load the page again to see what.")
@@ -151,6 +153,7 @@ _SAID = (
         OfferVerdict.is_same,
         func.coalesce(User.name, "").label("by"),
         OfferVerdict.said_at.label("at"),
+        OfferVerdict.is_of_former,
     )
     .outerjoin(User, User.id == OfferVerdict.said_by)
     .where(OfferVerdict.product_id == bindparam("product_id"))
@@ -169,7 +172,9 @@ def by_offer(rows: Iterable[AnyRow]) -> Mapping[str, Said]:
 
 
 AS_COLUMN = """
-    (SELECT json_agg(json_build_array(offer_id, is_same, coalesce(users.name, ''), said_at) ORDER BY offer_id)::text
+    (SELECT json_agg(
+                json_build_array(offer_id, is_same, coalesce(users.name, ''), said_at, is_of_former) ORDER BY offer_id
+            )::text
        FROM offer_verdicts LEFT JOIN users ON users.id = said_by
       WHERE offer_verdicts.product_id = runs.product_id) AS verdicts"""
 """SQL: what was said of the offers of a row of `runs`, for `from_column`."""
@@ -202,11 +207,12 @@ class Labelled(NamedTuple):
 
 
 def labelled(session: Session, limit: int) -> list[Labelled]:
-    """What people said of offers for products that have a name, the newest first."""
+    """What people said of offers for products that have a name, and are taken for what they were then; the newest
+    first."""
     rows = session.execute(
         select(Product, OfferVerdict.offer_id, OfferVerdict.is_same)
         .join(OfferVerdict, OfferVerdict.product_id == Product.id)
-        .where(Product.name.is_not(None), Product.deleted_at.is_(None))
+        .where(*is_said_of_it())
         .order_by(OfferVerdict.said_at.desc(), OfferVerdict.offer_id)
         .limit(limit)
     ).all()
