@@ -1,20 +1,22 @@
 """What reviewers say of offers: kept, undone, heeded by the next market research, and learned from."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import delete, select, text
 
-from tests import factories
+from tests import factories, servers
 from tests.pipeline.conftest import answer_bells, fresh
 from tests.pipeline.engines import unsure
 from tests.pipeline.test_market_panel import pen
+from tests.waiting import wait_until
 from webapp.catalog.models import Product
 from webapp.database import reading, tenant, transaction
 from webapp.live.frames import Span
-from webapp.pipeline import cards, findings, live, matchers, verdicts
-from webapp.pipeline.models import OfferVerdict, PhaseName, Run, RunState
+from webapp.pipeline import cards, corrections, findings, live, matcher_material, matchers, verdicts
+from webapp.pipeline.models import AuditState, OfferVerdict, PhaseName, Run, RunState
 from webapp.pipeline.tasks import ENGINES
 from webapp.providers import imports
 from webapp.providers.models import Offer
@@ -357,3 +359,85 @@ def test_a_persons_word_is_learned_rather_than_the_barcodes(priced, member):
     assert len(pairs) == len({pair[:2] for pair in pairs}) == 3
     assert {pair.right: pair.same for pair in pairs}[str(offer_of(20))] is False
     assert sum(bool(pair.same) for pair in pairs) == 2
+
+
+PENCIL = {"name": "Faber-Castell Grip 2001 pencil", "brand": "Faber-Castell", "gtin": "4005401170013"}
+
+
+def correct(browser, run, **values):
+    mark = corrections.mark_of(fresh(Product, run.product_id))
+    assert browser.submit(f"/reviews/{run.id}/correction", {**values, "seen": mark}).status_code == 303
+    answer_bells()
+
+
+def test_what_was_said_of_another_product_teaches_no_name(priced, member):
+    browser, same = member(), offer_of(20)
+    press(browser, priced, same, "same")
+    press(browser, priced, offer_of(21), "another")
+    correct(browser, priced, **PENCIL)
+    with reading() as session:
+        assert matchers.settled_pairs(session).pairs == []
+        assert matcher_material.material(session)[2:] == (0, 0)
+    page = browser.get(f"/products/{priced.product_id}").text
+    assert "What was said of 2 offers was said when the product was called otherwise" in page
+    assert "(when the product was called otherwise) Undo Same product" in row_of(page, same)
+    assert press(browser, newest(priced), same, "same", seen="same").status_code == 303
+    page = browser.get(f"/products/{priced.product_id}").text
+    assert "otherwise" not in row_of(page, same)
+    with reading() as session:
+        assert [(left.title, pair.same) for left, pair in learned_pairs(session)] == [(PENCIL["name"], True)]
+
+
+def learned_pairs(session):
+    lefts, _, pairs = matchers.settled_pairs(session)
+    names = {left.id: left for left in lefts}
+    return [(names[pair.left], pair) for pair in pairs]
+
+
+def test_a_name_made_longer_is_learned_as_it_is_now(priced, member):
+    browser = member()
+    press(browser, priced, offer_of(20), "same")
+    product = fresh(Product, priced.product_id)
+    correct(browser, priced, name=f"{product.name}, black", brand=product.brand)
+    with reading() as session:
+        assert ("Stabilo point 88 pen, black", True) in [
+            (left.title, pair.same) for left, pair in learned_pairs(session)
+        ]
+
+
+def test_an_audit_that_is_taken_back_makes_it_another_product_again(priced, member):
+    with transaction() as session:
+        run = session.get_one(Run, priced.id)
+        run.audit, run.audit_percent = AuditState.OPEN, 100
+    browser = member()
+    browser.submit(f"/reviews/{priced.id}/decision", PENCIL)
+    answer_bells()
+    press(browser, newest(priced), offer_of(20), "same")
+    browser.submit(f"/reviews/{priced.id}/decision/return", {})
+    assert fresh(Product, priced.product_id).name == "Stabilo point 88 pen"
+    with reading() as session:
+        assert matchers.settled_pairs(session).pairs == []
+
+
+def test_an_offer_that_goes_as_it_is_spoken_of_is_not_found(app, priced, member, owner):
+    browser, offer_id = member(), offer_of(20)
+    with servers.as_owner(app.extensions["lotline_config"].database_url) as other, ThreadPoolExecutor(1) as pool:
+        with other.transaction():
+            other.execute("DELETE FROM offers WHERE id = %s", [offer_id])
+            answer = pool.submit(press, browser, priced, offer_id, "another")
+            waiting = "SELECT 1 FROM pg_locks WHERE NOT granted"
+            wait_until(lambda: owner.execute(waiting).fetchone())
+        assert answer.result(20).status_code == 404
+
+
+def test_of_two_who_ask_for_the_market_at_once_neither_is_refused(app, priced, member, owner):
+    browsers = [member(), member("admin")]
+    with servers.as_owner(app.extensions["lotline_config"].database_url) as other, ThreadPoolExecutor(2) as pool:
+        with other.transaction():
+            other.execute("SELECT 1 FROM work FOR UPDATE")  # both are held up where they lock the run
+            where = f"/products/{priced.product_id}/market"
+            answers = [pool.submit(browser.submit, where) for browser in browsers]
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            wait_until(lambda: owner.execute(waiting).fetchone()[0] >= 2)
+        assert [answer.result(20).status_code for answer in answers] == [303, 303]
+    assert newest(priced).number == 2

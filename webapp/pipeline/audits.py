@@ -80,8 +80,10 @@ def take_back(
         values = corrections.values_of(product)
         if any(values[name] != value for name, value in after.items()):
             raise Conflict("Somebody has changed this product since; the decision cannot be taken back any more.")
+        was = settling.Called(product.name, product.gtin14)
         for name, value in replaced["values"].items():
             setattr(product, settling.column_of(name), value)
+        settling.note_another(session, product.id, was, settling.Called(product.name, product.gtin14))
         product.fixed_fields = replaced["fixed_fields"]
         product.category = replaced.get("category", product.category)
         session.flush()

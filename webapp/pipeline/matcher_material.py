@@ -36,6 +36,12 @@ def is_settled() -> tuple[ColumnElement[bool], ...]:
     )
 
 
+def is_said_of_it() -> tuple[ColumnElement[bool], ...]:
+    """Which words of people on offers are learned from: those on what the product is taken for now, where it has a
+    name."""
+    return (Product.name.is_not(None), Product.deleted_at.is_(None), ~OfferVerdict.is_of_former)
+
+
 def material(session: Session) -> Material:
     """How much there is for the client in whose name the session reads."""
     products = (
@@ -44,7 +50,13 @@ def material(session: Session) -> Material:
     offers = (
         select(Offer.id).join(products, products.c.gtin14 == Offer.gtin14).limit(PAIRS_LIMIT).subquery("their_offers")
     )
-    said = select(OfferVerdict.is_same).limit(PAIRS_LIMIT).cte("said")
+    said = (
+        select(OfferVerdict.is_same)
+        .join(Product, Product.id == OfferVerdict.product_id)
+        .where(*is_said_of_it())
+        .limit(PAIRS_LIMIT)
+        .cte("said")
+    )
     row = session.execute(
         select(
             select(func.count()).select_from(products).scalar_subquery(),

@@ -136,7 +136,9 @@ class Phase(Base):
 
 
 class OfferVerdict(Base):
-    """A person's word on whether an offer is for a product: of the thing itself, whatever it was called then."""
+    """A person's word on whether an offer is for a product: of the thing itself, whatever it was called then.
+
+    `is_of_former`: the product was taken for another one when this was said, so no name is learned from it."""
 
     __tablename__ = "offer_verdicts"
     __table_args__ = (
@@ -152,6 +154,7 @@ class OfferVerdict(Base):
     is_same: Mapped[bool]
     said_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
     said_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    is_of_former: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
 
 
 class Finding:

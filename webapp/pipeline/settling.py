@@ -1,7 +1,7 @@
 """What the product keeps of what was found: the machine fills in, a person settles, and what is settled stays."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -27,6 +27,25 @@ def column_of(name: str) -> str:
 
 
 SETTLED_COLUMNS = tuple(map(column_of, SETTLED_FIELDS))
+
+
+class Called(NamedTuple):
+    """What tells one product from the next."""
+
+    name: str | None
+    gtin14: str | None
+
+
+def is_another(old: Called, new: Called) -> bool:
+    """Whether it is another product: one with another number, or of another name. A number that is filled in or struck
+    out, and a name that is only made longer or shorter, are the same product."""
+    was, now = old.name or "", new.name or ""
+    is_edited = contains_words(now, was) or contains_words(was, now) or code(was) == code(now)
+    return _differ(old.gtin14, new.gtin14) or bool(was and now and not is_edited)
+
+
+def _differ(old: str | None, new: str | None) -> bool:
+    return None not in (old, new) and old != new
 
 
 def settle(found: Analysis, values: dict[str, str | None], says: str) -> Analysis:
@@ -66,16 +85,12 @@ def _came_along(found: Analysis, values: dict[str, str | None], name: str) -> bo
 
 
 def _is_another(found: Analysis, values: dict[str, str | None]) -> bool:
-    """Whether a person named another product: one with another number, or of another name. A number that is filled in
-    or struck out, and a name that is only made longer or shorter, are the same product."""
-    old, new = found.name.value or "", values.get("name") or ""
-    is_edited = contains_words(new, old) or contains_words(old, new) or code(old) == code(new)
-    return _has_another_number(found, values) or bool(old and new and not is_edited)
+    """Whether a person named another product than was found."""
+    return is_another(Called(found.name.value, found.gtin.value), Called(values.get("name"), values.get("gtin")))
 
 
 def _has_another_number(found: Analysis, values: dict[str, str | None]) -> bool:
-    number = values.get("gtin")
-    return number is not None and found.gtin.value not in (None, number)
+    return _differ(found.gtin.value, values.get("gtin"))
 
 
 def _names_the_same(found: Analysis, values: dict[str, str | None]) -> bool:
@@ -137,10 +152,20 @@ def apply_analysis(session: Session, product_id: UUID, found: Analysis, fixed: S
     name = changes.get("name", product.name)
     if name and not product.code:
         changes["code"] = catalog.new_code(session, product.client_id, name)
+    was = Called(product.name, product.gtin14)
+    note_another(session, product_id, was, Called(name, changes.get("gtin14", product.gtin14)))
     _change(session, product_id, changes)
 
 
 _STAY = ("name", "category")
+
+_OF_FORMER = Statement("UPDATE offer_verdicts SET is_of_former = true WHERE product_id = :product_id")
+
+
+def note_another(session: Session, product_id: UUID, was: Called, now: Called) -> None:
+    """Where the product is taken for another one from now on, what people said of offers was said of the former."""
+    if is_another(was, now):
+        _OF_FORMER.execute(session, {"product_id": product_id})
 
 
 def apply_listing(session: Session, product_id: UUID, found: Listing) -> None:
@@ -160,7 +185,7 @@ def apply_listing(session: Session, product_id: UUID, found: Listing) -> None:
 
 
 _LOCKED = Statement("""
-    SELECT client_id, name, code, fixed_fields, ARRAY(SELECT jsonb_object_keys(listing_texts)) AS written
+    SELECT client_id, name, gtin14, code, fixed_fields, ARRAY(SELECT jsonb_object_keys(listing_texts)) AS written
     FROM products WHERE id = :product_id FOR UPDATE
 """)
 

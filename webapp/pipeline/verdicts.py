@@ -20,6 +20,7 @@ from webapp.lib.text import cut
 from webapp.phases import facts
 from webapp.pipeline import corrections, services
 from webapp.pipeline.cards import AnyRow
+from webapp.pipeline.matcher_material import is_said_of_it
 from webapp.pipeline.models import OfferVerdict, Phase, PhaseName, Run, RunState
 from webapp.providers import services as providers
 from webapp.providers.models import Offer
@@ -32,12 +33,13 @@ MOST = 50
 
 
 class Said(NamedTuple):
-    """What was said of an offer, when, and by whom."""
+    """What was said of an offer, when, and by whom. `is_of_former`: the product was taken for another one then."""
 
     offer_id: UUID
     is_same: bool
     by: str
     at: datetime
+    is_of_former: bool
 
 
 # --- saying ---------------------------------------------------------------------------------------
@@ -67,12 +69,13 @@ def say(
     product = session.get_one(Product, run.product_id, with_for_update=True, populate_existing=True)
     if product.deleted_at is not None:
         raise Conflict("This product has been removed. Put it back first.")
-    offer = session.get(Offer, offer_id)
+    # A source's old offers are forgotten meanwhile: this one stays until what is said of it stands beside it.
+    offer = session.get(Offer, offer_id, with_for_update={"read": True, "key_share": True})
     if offer is None:
         raise NotFound("There is no such offer (any more).")
     verdict = session.get(OfferVerdict, (product.id, offer_id), populate_existing=True)
     present = verdict.is_same if verdict else None
-    if present is is_same:
+    if present is is_same and not (verdict and verdict.is_of_former):
         return
     if present is not seen:
         raise Conflict("Somebody else has spoken of this offer since you looked. Load the page again to see what.")
@@ -117,7 +120,7 @@ def research_again(session: Session, product_id: UUID, *, by: UUID, by_name: str
         NotFound: there is no such product.
         Conflict: it was removed, or waits for a person.
     """
-    product, newest = services.locked_product(session, product_id)
+    product, newest = _locked(session, product_id)
     if product.deleted_at is not None:
         raise Conflict("This product has been removed. Put it back first.")
     if newest.state is RunState.REVIEW:
@@ -132,6 +135,16 @@ def research_again(session: Session, product_id: UUID, *, by: UUID, by_name: str
     return True
 
 
+def _locked(session: Session, product_id: UUID) -> tuple[Product, Run]:
+    """As `services.locked_product`, but where somebody starts the product again at this very moment, with that run: of
+    two who ask for the same thing neither is refused."""
+    try:
+        with session.begin_nested():  # whose locks go with it, so that those of the newer run are taken in their order
+            return services.locked_product(session, product_id)
+    except Conflict:
+        return services.locked_product(session, product_id)
+
+
 # --- looking up -----------------------------------------------------------------------------------
 
 _SAID = (
@@ -140,6 +153,7 @@ _SAID = (
         OfferVerdict.is_same,
         func.coalesce(User.name, "").label("by"),
         OfferVerdict.said_at.label("at"),
+        OfferVerdict.is_of_former,
     )
     .outerjoin(User, User.id == OfferVerdict.said_by)
     .where(OfferVerdict.product_id == bindparam("product_id"))
@@ -158,7 +172,9 @@ def by_offer(rows: Iterable[AnyRow]) -> Mapping[str, Said]:
 
 
 AS_COLUMN = """
-    (SELECT json_agg(json_build_array(offer_id, is_same, coalesce(users.name, ''), said_at) ORDER BY offer_id)::text
+    (SELECT json_agg(
+                json_build_array(offer_id, is_same, coalesce(users.name, ''), said_at, is_of_former) ORDER BY offer_id
+            )::text
        FROM offer_verdicts LEFT JOIN users ON users.id = said_by
       WHERE offer_verdicts.product_id = runs.product_id) AS verdicts"""
 """SQL: what was said of the offers of a row of `runs`, for `from_column`."""
@@ -191,13 +207,15 @@ class Labelled(NamedTuple):
 
 
 def labelled(session: Session, limit: int) -> list[Labelled]:
-    """What people said of offers for products that have a name, the newest first."""
+    """What people said of offers for products that have a name, and are taken for what they were then; the newest
+    first."""
     rows = session.execute(
         select(Product, OfferVerdict.offer_id, OfferVerdict.is_same)
         .join(OfferVerdict, OfferVerdict.product_id == Product.id)
-        .where(Product.name.is_not(None), Product.deleted_at.is_(None))
+        .where(*is_said_of_it())
         .order_by(OfferVerdict.said_at.desc(), OfferVerdict.offer_id)
         .limit(limit)
     ).all()
     offers = {offer.id: offer for offer in providers.offers_by_id(session, {row.offer_id for row in rows})}
-    return [Labelled(row.Product, offers[str(row.offer_id)], row.is_same) for row in rows]
+    known = [(row, offers.get(str(row.offer_id))) for row in rows]  # one may have been forgotten since
+    return [Labelled(row.Product, offer, row.is_same) for row, offer in known if offer is not None]
