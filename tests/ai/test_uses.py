@@ -200,6 +200,22 @@ def test_a_tie_among_offers_is_broken_within_what_was_asked(client, model, use_m
     assert ("Tiny, a language model" in research.offers[0].why) is bool(used)
 
 
+def test_no_model_is_paid_for_what_a_person_said_of_an_offer(client, model, use_models, market, make_run):
+    use_models(model.environ(NAME="Tiny"))
+    set_terms(client, uses=("matching",))
+    model.answers["matching"] = {"same": [1]}
+    add_offers(client, TIED)
+    run = make_run()
+    with transaction() as session:
+        session.execute(
+            text("""INSERT INTO offer_verdicts (client_id, product_id, offer_id, is_same)
+                    SELECT client_id, :product_id, id, false FROM offers"""),
+            {"product_id": run.product_id},
+        )
+    answer_bells()
+    assert (found(run, PhaseName.MARKET).offers_used, calls()) == (0, [])
+
+
 def test_who_breaks_a_tie_among_offers_is_shown_the_photos(client, model, use_models, market, folder):
     use_models(model.environ(NAME="Tiny"))
     set_terms(client, uses=("matching",))

@@ -60,6 +60,15 @@ def test_the_model_is_shown_the_photos():
     assert model.asked[0].photos == (shown,)
 
 
+def test_of_whom_a_person_spoke_nobody_is_asked():
+    matches, model = [Match(79, "Alike")] * 3, FakeModel({"same": [1]})
+    found = TieBreaker(Judge(*matches), model, settled={"0", "2"}).judge(KETTLE, offers(3))
+    assert model.asked[0].known["offers"] == {"1": {"title": "Kettle 1"}}
+    assert [match.score for match in found] == [79, SAME, 79]
+    TieBreaker(Judge(*matches), model, lambda: pytest.fail("read"), settled={"0", "1", "2"}).judge(KETTLE, offers(3))
+    assert len(model.asked) == 1
+
+
 def test_no_more_than_a_few_are_asked_about_the_nearest_first():
     matches = [Match(66 + n % 14, "Alike") for n in range(30)]
     found, model = broken(matches, [1])

@@ -19,7 +19,7 @@ from webapp.phases.facts import Evidence, Field
 from webapp.pipeline import services as pipeline
 from webapp.pipeline import settling
 from webapp.pipeline.corrections import shown
-from webapp.pipeline.models import PhaseName, Run, RunState
+from webapp.pipeline.models import AuditState, PhaseName, Run, RunState
 from webapp.review import forms
 from webapp.review.models import Review
 
@@ -271,6 +271,18 @@ def test_an_audit_that_is_taken_back_leaves_a_later_correction(reviewer, guessin
     product = fresh(Product, run.product_id)
     assert (product.brand, product.size) == ("Acme Foods", "1.7 l")
     assert "brand" in product.fixed_fields
+    assert corrections()["brand", "gtin"] == ("Acme", "Acme Foods")
+
+
+def test_an_audit_that_is_taken_back_leaves_a_later_correction_of_what_it_corrected(reviewer, guessing, make_run):  # noqa: F811
+    run = make_run()
+    answer_bells()
+    reviewer.submit(f"/reviews/{run.id}/decision", {**SAME, "brand": "Acne"})
+    answer_bells()
+    correct(reviewer, latest(run.product_id), BETTER)
+    reviewer.submit(f"/reviews/{run.id}/decision/return", {})
+    assert fresh(Run, run.id).audit is AuditState.OPEN
+    assert fresh(Product, run.product_id).brand == "Acme Foods"
     assert corrections()["brand", "gtin"] == ("Acme", "Acme Foods")
 
 

@@ -94,8 +94,8 @@ def forget_corrections(session: Session, client_id: UUID, run_id: UUID, until: d
 def revise_corrections(
     session: Session, client_id: UUID, product_id: UUID, after: Mapping[str, str | None]
 ) -> set[str]:
-    """A person changed what had been settled of a product: its corrections of these fields say what holds now, and
-    those that say no more than the machine did go. Returns the fields of which there were any."""
+    """A person changed what had been settled of a product: its corrections of these fields say what holds now, as of
+    now, and those that say no more than the machine did go. Returns the fields of which there were any."""
     _one_at_a_time(session, client_id)
     rows = list(
         session.execute(
@@ -108,6 +108,7 @@ def revise_corrections(
             session.delete(row)
         else:
             row.new = after[row.field]
+            row.created_at = func.now()  # so that it outlives the decision that it was first made by
     session.flush()
     session.execute(_RETRACT, {"client_id": client_id, "times": TIMES})
     for run_id in runs:

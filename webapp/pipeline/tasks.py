@@ -204,9 +204,9 @@ def _market(case: Case, lease: Lease) -> Result:
     matcher: Matcher
     matcher, judge = matchers.matcher_for(lease.claim.client_id)
     broker = _broker(case, lease)
-    if broker is not None:
-        matcher = TieBreaker(matcher, broker, lambda: _shown(case))
     said = verdicts.from_column(case.subject.verdicts)
+    if broker is not None:
+        matcher = TieBreaker(matcher, broker, lambda: _shown(case), {str(one.offer_id) for one in said})
     found = research(
         identity,
         offers,

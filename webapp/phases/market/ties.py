@@ -4,7 +4,7 @@ Asked only about offers just below the bar that nothing contradicts; whatever it
 stay out, and one that it takes counts no more than the least that counts.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Annotated
 
 import msgspec
@@ -32,12 +32,20 @@ class Chosen(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class TieBreaker:
-    """A matcher around another one. `photos`: gives the product's photos, called only where there is a tie."""
+    """A matcher around another one. `photos`: gives the product's photos, called only where there is a tie. `settled`:
+    offers, by id, that a person spoke of; whatever the model would say of them counts for nothing."""
 
-    def __init__(self, matcher: Matcher, model: Model, photos: Callable[[], Sequence[Photo]] = tuple) -> None:
+    def __init__(
+        self,
+        matcher: Matcher,
+        model: Model,
+        photos: Callable[[], Sequence[Photo]] = tuple,
+        settled: Collection[str] = (),
+    ) -> None:
         self._matcher = matcher
         self._model = model
         self._photos = photos
+        self._settled = settled
 
     @property
     def source(self) -> str:
@@ -47,7 +55,9 @@ class TieBreaker:
     def judge(self, ours: Entry, theirs: Sequence[Entry]) -> list[Match]:
         """As the matcher judges, but for the ties that a model takes for the same product."""
         matches = self._matcher.judge(ours, theirs)
-        tied = [place for place, match in enumerate(matches) if _is_tied(match)]
+        tied = [
+            place for place, match in enumerate(matches) if _is_tied(match) and theirs[place].id not in self._settled
+        ]
         tied = sorted(tied, key=lambda place: -matches[place].score)[:MOST_ASKED]
         if not tied or not ours.title:
             return matches
