@@ -196,25 +196,29 @@ def test_the_matcher_says_which_record_is_what_was_typed():
     assert asked[0].weight.confidence < 80 <= asked[1].weight.confidence
 
 
+def resemblance(record, chance, marks, among):
+    whole = Box(left=0, top=0, width=1, height=1)
+    return Resemblance(record, f"photo of {record.id}", "p1", whole, chance, marks, among)
+
+
 @pytest.mark.parametrize(
-    ("chance", "next_chance", "next_marks", "is_sure"),
+    ("chance", "next_chance", "next_marks", "among", "is_sure"),
     [
-        (0.3, 0.1, 12, True),  # 20 marks against 12
-        (0.3, 0.1, 18, False),
-        (0.7, 0.1, 18, True),
-        (0.7, 0.65, 12, False),
-        (0.3, 0.0, 0, True),  # nobody else resembles it at all
+        (0.3, 0.1, 12, 2, True),  # 20 marks against 12
+        (0.3, 0.1, 18, 2, False),
+        (0.7, 0.1, 18, 2, True),
+        (0.7, 0.65, 12, 2, False),
+        (0.3, 0.0, 0, 20, True),  # of many nobody else resembles it at all
+        (0.3, 0.0, 0, 19, False),  # of a few that says nothing
+        (0.7, 0.0, 0, 1, True),
     ],
 )
 def test_a_reference_photo_names_the_product_where_it_clearly_leads_in_marks_or_is_likely(
-    chance, next_chance, next_marks, is_sure
+    chance, next_chance, next_marks, among, is_sure
 ):
     def look(_records):
         views = [(BOTTLE, chance, 20)] + [(LAMP, next_chance, next_marks)] * bool(next_marks)
-        return [
-            Resemblance(record, f"photo of {record.id}", "p1", Box(left=0, top=0, width=1, height=1), sure, marks)
-            for record, sure, marks in views
-        ]
+        return [resemblance(*view, among) for view in views]
 
     answer = identify((), (), {}, Label(lines("something")), Hints(), Known(BOTTLE, LAMP), look)
     assert answer.best.record is BOTTLE
@@ -236,11 +240,7 @@ def test_a_photo_that_leads_without_clear_marks_needs_the_name_in_full_on_the_la
     known = [BOTTLE, *(msgspec.structs.replace(BOTTLE, id=name, name=name, gtin14=None) for name in others)]
 
     def look(_records):
-        views = [(BOTTLE, 0.4, 20), (LAMP, 0.1, 18)]
-        return [
-            Resemblance(record, f"photo of {record.id}", "p1", Box(left=0, top=0, width=1, height=1), sure, marks)
-            for record, sure, marks in views
-        ]
+        return [resemblance(BOTTLE, 0.4, 20, 2), resemblance(LAMP, 0.1, 18, 2)]
 
     answer = identify((), (), {}, Label(lines(*label)), Hints(), Known(*known), look)
     assert (answer.path, answer.best.record) == (Path.PICTURE_RECORD, BOTTLE)

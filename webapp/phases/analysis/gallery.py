@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from webapp.lib.image_errors import ImageError
 from webapp.lib.images import upright
@@ -21,7 +21,8 @@ KEPT = 128
 
 @dataclass(frozen=True)
 class Resemblance:
-    """A reference photo that shows the same package, by what was seen: `chance` 0..1, and where on which photo."""
+    """A reference photo that shows the same package, by what was seen: `chance` 0..1, and where on which photo.
+    `among`: how many known products' photos were looked at."""
 
     record: Record
     reference_photo_id: str
@@ -29,6 +30,7 @@ class Resemblance:
     box: Box
     chance: float
     marks: int
+    among: int
 
 
 def resemblances(
@@ -40,12 +42,13 @@ def resemblances(
     if not references:
         return []
     views = [(photo_id, likeness.view_of(small)) for photo_id, small in photos]
+    among = len({(known.record.source, known.record.id) for known in references})
     found: list[tuple[Overlay, View, View, Resemblance]] = []
     for known in references:
         view = _view(known.photo_id, reference)
         for photo_id, photo in views if view else ():
             if view and (laid := likeness.overlay(photo, view)):
-                told = Resemblance(known.record, known.photo_id, photo_id, laid.box, 0.0, laid.inliers)
+                told = Resemblance(known.record, known.photo_id, photo_id, laid.box, 0.0, laid.inliers, among)
                 found.append((laid, photo, view, told))
     found.sort(key=lambda entry: (-entry[0].inliers, entry[3].reference_photo_id))
     best: dict[tuple[str, str], Resemblance] = {}
@@ -53,9 +56,7 @@ def resemblances(
         chance = likeness.chance(likeness.compare(photo, view, laid))
         key = told.record.source, told.record.id
         if key not in best or best[key].chance < chance:
-            best[key] = Resemblance(
-                told.record, told.reference_photo_id, told.photo_id, told.box, round(chance, 3), told.marks
-            )
+            best[key] = replace(told, chance=round(chance, 3))
     return sorted(best.values(), key=lambda entry: -entry.chance)
 
 
