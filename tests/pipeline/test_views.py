@@ -47,6 +47,14 @@ def test_nonsense_in_the_address_is_no_error(staff, make_run, query):
     assert staff.get(f"/?{query}").status_code in (200, 400)
 
 
+def test_the_first_of_several_pages_lets_new_products_in(staff, make_run, monkeypatch):
+    monkeypatch.setattr(desk, "PAGE", 2)
+    for _ in range(3):
+        make_run()
+    (rows,) = re.findall(r'<ol id="rows"[^>]*>', staff.get("/").text)
+    assert {"data-first-page", "data-more"} <= set(rows.split())
+
+
 def test_pages_of_the_desk_follow_each_other_without_gap_or_repeat(staff, make_run, monkeypatch):
     runs = [make_run() for _ in range(7)]
     monkeypatch.setattr(desk, "PAGE", 3)
