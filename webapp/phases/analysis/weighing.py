@@ -27,8 +27,9 @@ label has every word of the name, and of no other nearly as many. A sister of an
 seldom in its marks (they share the brand's drawing with all the family) or in all its words."""
 MANY = 20
 """Known products whose photos were looked at, from which it means something that no other one has a mark in common with
-ours; with fewer the chance itself must be tolerable. Of shelf photos whose product was not known, 5 to 12 % would be
-taken for one of one to four others at random, 1.5 to 6 % are."""
+ours: among a handful nothing else resembles a sister of an unknown product, or a plain label in the same type, either.
+Of shelf photos whose product was not known, 5 to 12 % would be taken for one of one to four others at random, 1 to 4 %
+are."""
 NAMED, NAMED_LEAD, NAMED_WORDS = 0.9, 0.2, 3
 """Share of a name's words on the label from which it stands there in full; by how much others stay behind; words that a
 name needs for that to mean something."""
@@ -141,8 +142,7 @@ def known_by_picture(
     name = best.record.name
     confidence, reasons = 76.0, []
     marks, among = (best.picture.marks, best.picture.among) if best.picture else (0, 0)
-    is_told = next_marks > 0 or among >= MANY or chance >= LEAST_CHANCE
-    leads_in_marks = marks >= CLEAR_MARKS * next_marks and is_told
+    leads_in_marks = marks >= CLEAR_MARKS * next_marks and (next_marks > 0 or among >= MANY)
     ahead_in_words = all(best.on_label - other.on_label >= NAMED_LEAD for other in others)
     if lead >= CLEAR_LEAD and chance >= LEAST_CHANCE and ahead_in_words and _stands_there(name, label):
         confidence = 95  # two witnesses that know nothing of each other
